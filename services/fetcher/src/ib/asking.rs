@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ibapi::Error;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::codes::{
@@ -17,6 +18,9 @@ use super::session::{Connected, Connector};
 use super::settings::{IbSettings, IbWaits};
 use crate::waits::wait_until;
 
+/// Historical requests that may be open at the same time.
+const OPEN_MAX: usize = 3;
+
 /// A gateway with the limits of its account.
 pub struct Gateway {
     /// Where it is, and how it is asked.
@@ -25,6 +29,8 @@ pub struct Gateway {
     pub connector: Connector,
     /// What its account allows.
     pub pacer: IbPacer,
+    /// Places for open historical requests.
+    places: Semaphore,
     waits: IbWaits,
 }
 
@@ -92,6 +98,7 @@ impl Gateway {
         Self {
             connector: Connector::new(settings.clone(), waits.clone()),
             pacer: IbPacer::new(settings.pacing(&waits)),
+            places: Semaphore::new(OPEN_MAX),
             settings,
             waits,
         }
@@ -107,6 +114,13 @@ impl Gateway {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        // Nobody closes the places, so that there is one sooner or later.
+        let place = question.paced.map(|_| self.places.acquire());
+        let _place = match place {
+            Some(place) => place.await.ok(),
+            None => None,
+        };
+
         let mut tries = Tries::default();
         loop {
             let connected = self.ready(question).await?;

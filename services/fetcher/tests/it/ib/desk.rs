@@ -45,7 +45,7 @@ pub fn bars_of(key: &SeriesKey, range: Range<Utc>) -> Vec<Bar> {
     let bars = numbered.map(|(slot, number)| {
         let price = 100.0 + f64::from(number);
         let label = match key.timeframe.is_intraday() {
-            true => Label::At(slot.open.timestamp()),
+            true => Label::At(first_trade(slot.open)),
             false => Label::On(slot.open.date()),
         };
         Bar {
@@ -55,6 +55,15 @@ pub fn bars_of(key: &SeriesKey, range: Range<Utc>) -> Vec<Bar> {
         }
     });
     bars.collect()
+}
+
+/// The gateway labels the first hour in New York 09:30, where the grid has 09:00.
+fn first_trade(open: Utc) -> jiff::Timestamp {
+    let local = open.timestamp().in_tz("America/New_York").unwrap();
+    match (local.hour(), local.minute()) {
+        (9, 0) => open.plus_micros(1_800_000_000).timestamp(),
+        _ => open.timestamp(),
+    }
 }
 
 /// A provider and the gateway that it asks.
