@@ -16,10 +16,10 @@ use crate::remote_error::{Failure, RemoteError};
 /// All providers: one line for each.
 pub const REGISTRATIONS: &[Registration] = &[
     file_provider::REGISTRATION,
-    ib::provider::REGISTRATION,
     binance::REGISTRATION,
     kraken::REGISTRATION,
     coinbase::REGISTRATION,
+    ib::provider::REGISTRATION,
 ];
 
 /// What makes a provider one of those that there are.
