@@ -73,7 +73,7 @@ async fn a_prediction_says_what_it_costs() {
     let line = screen.lines().find(|line| line.starts_with("cost: "));
     let line = line.unwrap_or_else(|| panic!("{screen}"));
     assert!(
-        line.starts_with("cost: 5 bars of 1 symbol read in 0."),
+        line.starts_with("cost: 3 bars of 1 symbol read in 0."),
         "{line}"
     );
 
@@ -82,7 +82,7 @@ async fn a_prediction_says_what_it_costs() {
     let cost: serde_json::Value = serde_json::from_str(cost.unwrap()).unwrap();
     assert_eq!(
         (&cost["bars"], &cost["predictions"]),
-        (&5.into(), &4.into())
+        (&3.into(), &2.into())
     );
     assert!(cost["predict_seconds"].as_f64().unwrap() > 0.0, "{cost}");
 }
