@@ -261,7 +261,7 @@ async fn a_wrong_wish_is_refused_with_what_there_is() {
         .err()
         .unwrap();
     insta::assert_snapshot!(format!("{error}\n{}\n{}", error.class().as_str(), error.hint()), @"
-    there is no provider `binanse`; there are: file, binance, kraken, coinbase
+    there is no provider `binanse`; there are: file, binance, kraken, coinbase, ib
     request
     use --provider binance; `ktrdr provider list` shows what each one has
     ");
