@@ -5,7 +5,6 @@ mod connection;
 mod contracts;
 mod desk;
 mod failures;
-mod live;
 mod loading;
 mod pacing;
 mod page;
