@@ -52,6 +52,19 @@ workers: workers
 strategies-validate: strategies validate eurusd_rsi_macd
 ";
 
+/// What trains: a neuro-fuzzy strategy with a sealed period, then a sweep.
+const TRAINING_LINES: &str = "train: train sealed_rules.yaml --epochs 1 --data-mode full
+models-confirm: models confirm sealed_rules
+models-confirm: models confirm sealed_rules
+models-rules: models rules sealed_rules
+models-rerun: models rerun sealed_rules --check
+models-show: models show sealed_rules
+models-predict: models predict sealed_rules --last 2
+train: train eurusd_rsi_macd --sweep training.learning_rate=0.001,0.01 --folds 4 --epochs 1
+models-sweep: models sweep
+models-rules: models rules eurusd_rsi_macd
+";
+
 fn schema(name: &str) -> Schema {
     let file = root().join(format!("docs/schemas/{name}.json"));
     Schema::new(&std::fs::read_to_string(file).unwrap())
@@ -70,24 +83,42 @@ fn mistakes_in(output: &Path, schema: &Schema) -> Vec<String> {
     mistakes
 }
 
-#[tokio::test]
-async fn every_line_for_programs_is_as_its_schema_says() {
-    let place = place_with_metrics().await;
-    store_data_set(&place).await;
-    let mut script = BEFORE.to_owned();
-    for (number, line) in LINES.lines().enumerate() {
+/// Types the lines into a system in `folder`, and compares what comes out with the schemas.
+fn check_lines(folder: &Path, before: &str, lines: &str, services: &str) {
+    let mut script = before.to_owned();
+    for (number, line) in lines.lines().enumerate() {
         let command = line.split_once(": ").unwrap().1;
         script.push_str(&format!("ktrdr {command} --json --quiet >{number}.out\n"));
     }
 
-    let ended = run_in_system(place.path(), "fetcher,validator,registry", &script);
+    let ended = run_in_system(folder, services, &script);
 
-    for (number, line) in LINES.lines().enumerate() {
+    for (number, line) in lines.lines().enumerate() {
         let name = line.split_once(": ").unwrap().0;
-        let output = place.path().join(format!("{number}.out"));
-        let mistakes = mistakes_in(&output, &schema(name));
+        let mistakes = mistakes_in(&folder.join(format!("{number}.out")), &schema(name));
         assert_eq!(mistakes, [""; 0], "{line}\n{}", ended.err);
     }
+}
+
+#[tokio::test]
+async fn every_line_for_programs_is_as_its_schema_says() {
+    let place = place_with_metrics().await;
+    store_data_set(&place).await;
+    check_lines(place.path(), BEFORE, LINES, "fetcher,validator,registry");
+}
+
+#[test]
+fn every_line_of_trainings_is_as_its_schema_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = root().join("strategies/catalog/eurusd_rules.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let sealed = "end_date: \"2018-12-31\"\n  sealed_from: \"2018-07-01\"";
+    let text = text.replace("end_date: \"2018-12-31\"", sealed);
+    let text = text.replace("name: eurusd_rules", "name: sealed_rules");
+    std::fs::write(folder.path().join("sealed_rules.yaml"), text).unwrap();
+
+    let services = "family,fetcher,validator,processor,trainer,registry";
+    check_lines(folder.path(), "", TRAINING_LINES, services);
 }
 
 #[test]
@@ -100,7 +131,8 @@ fn the_page_lists_every_schema_and_each_is_tested() {
         .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
         .collect();
 
-    let tested = LINES.lines().map(|line| line.split_once(": ").unwrap().0);
+    let lines = LINES.lines().chain(TRAINING_LINES.lines());
+    let tested = lines.map(|line| line.split_once(": ").unwrap().0);
     let tested: BTreeSet<String> = tested.map(str::to_owned).collect();
 
     assert_eq!(written, tested);
