@@ -300,9 +300,10 @@ async fn a_slow_clock_of_the_exchange_holds_bars_back() {
     let newest = place.label(390)..place.label(399).plus_micros(HOUR);
     let bars = place.provider.bars(&key, newest).await.unwrap();
 
-    // 190 minutes are three hours and a part: what ended since then is not over there.
+    // The bar of this hour is the last label. Three hours ago that of four hours ago was the newest
+    // that was over, and ten minutes before that the same or the one before it.
     let last = *bars.open_time.last().unwrap();
-    let over = place.label(395)..=place.label(396);
+    let over = place.label(394)..=place.label(395);
     assert!(over.contains(&last), "{last}");
     let notes = place.provider.notes(&key);
     assert_eq!(notes.len(), 1);
