@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         rows.push(row_of(name, &capabilities));
     }
 
-    output.table_with_remarks(&HEADS, &rows);
+    output.table(&HEADS, &rows);
     output.note("hint: `ktrdr provider status` asks them; `--provider NAME` of a load names one");
     Ok(Exit::Done)
 }

@@ -42,7 +42,7 @@ pub(super) async fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Fa
         rows.push(row_of(name, &health));
         errors.extend(health.err());
     }
-    context.output.table_with_remarks(&HEADS, &rows);
+    context.output.table(&HEADS, &rows);
     for error in &errors {
         context.output.note(&format!("{error}: {}", error.hint()));
     }
