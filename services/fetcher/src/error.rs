@@ -110,7 +110,11 @@ impl Advice for FetchError {
             }
             // Every segment before this one is committed.
             Self::Provider(error) if error.is_transient() => {
-                return format!("{}; bars fetched so far are stored", error.hint()).into();
+                let hint = error.hint();
+                return format!(
+                    "{hint}; bars fetched so far are stored, and the same load goes on after them"
+                )
+                .into();
             }
             Self::Provider(error) => return error.hint(),
             Self::Labels(error) => return error.hint().into(),
@@ -162,5 +166,24 @@ impl From<FetchError> for StepError {
             }
             _ => record.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ib::error::{IbError, IbFailure};
+
+    #[test]
+    fn a_gateway_that_falls_silent_leaves_its_bars_stored() {
+        let silent = IbError {
+            address: "127.0.0.1:4002".to_owned(),
+            failure: IbFailure::Silent { seconds: 3 },
+        };
+        let error = FetchError::Provider(silent.into());
+
+        let hint = error.hint();
+        assert!(hint.starts_with("restart the gateway"), "{hint}");
+        assert_eq!(hint.matches("bars fetched so far are stored").count(), 1);
     }
 }

@@ -214,10 +214,6 @@ impl IbError {
     }
 }
 
-/// What is safe after any failure, and how to go on.
-const GO_ON: &str = "bars fetched so far are stored; run the command again to go on where it \
-                     stopped";
-
 impl Advice for IbError {
     fn code(&self) -> Code {
         match self.failure {
@@ -242,17 +238,14 @@ impl Advice for IbError {
     }
 
     fn hint(&self) -> Cow<'static, str> {
-        let hint = match &self.failure {
+        match &self.failure {
             IbFailure::Pacing { until } => format!(
                 "wait until {until}; other programs of this account count as well, and a lower \
-                 `fetcher.ib.limit_percent` leaves them room; {GO_ON}"
-            ),
-            failure => {
-                let advice = advice_of(failure);
-                format!("{advice}; {GO_ON}")
-            }
-        };
-        hint.into()
+                 `fetcher.ib.limit_percent` leaves them room"
+            )
+            .into(),
+            failure => advice_of(failure).into(),
+        }
     }
 }
 

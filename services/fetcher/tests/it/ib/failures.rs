@@ -239,7 +239,7 @@ async fn an_error_says_what_is_safe_and_what_to_do() {
 
     insta::assert_snapshot!(text_of(&error).replace(&port, "PORT"), @"
     ib at 127.0.0.1:PORT: it may not show AAPL 1h to this account (code 354): Requested market data is not subscribed.
-    hint: subscribe to the data of that exchange in the account's settings, or share the subscription with the paper account; bars fetched so far are stored; run the command again to go on where it stopped
+    hint: subscribe to the data of that exchange in the account's settings, or share the subscription with the paper account
     ");
 }
 
