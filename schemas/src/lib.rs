@@ -19,6 +19,7 @@ pub mod messages;
 pub mod metrics;
 pub mod names;
 pub mod operation;
+pub mod pacing;
 pub mod plan;
 pub mod progress;
 pub mod queries;

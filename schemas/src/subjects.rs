@@ -29,6 +29,9 @@ pub const LEASES: &str = "ktrdr_leases";
 /// How long steps have taken.
 pub const TIMINGS: &str = "ktrdr_timings";
 
+/// What the processes that ask one provider remember together: requests lately made, heads, look-ups.
+pub const PACING: &str = "ktrdr_pacing";
+
 /// Schedules by their names, the only truth about them.
 pub const SCHEDULES: &str = "ktrdr_schedules";
 

@@ -19,6 +19,7 @@ pub(crate) enum Bucket {
     Leases,
     Timings,
     Schedules,
+    Pacing,
 }
 
 impl Bucket {
@@ -30,13 +31,14 @@ impl Bucket {
             Self::Leases => subjects::LEASES,
             Self::Timings => subjects::TIMINGS,
             Self::Schedules => subjects::SCHEDULES,
+            Self::Pacing => subjects::PACING,
         }
     }
 }
 
 /// One lazily opened handle per bucket; all clones of a connection share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Buckets(Arc<[OnceCell<Store>; 6]>);
+pub(crate) struct Buckets(Arc<[OnceCell<Store>; 7]>);
 
 impl Buckets {
     pub(crate) async fn open(
@@ -44,7 +46,15 @@ impl Buckets {
         js: &jetstream::Context,
         bucket: Bucket,
     ) -> Result<&Store, BusError> {
-        let [operations, active, workers, leases, timings, schedules] = &*self.0;
+        let [
+            operations,
+            active,
+            workers,
+            leases,
+            timings,
+            schedules,
+            pacing,
+        ] = &*self.0;
         let cell = match bucket {
             Bucket::Operations => operations,
             Bucket::Active => active,
@@ -52,6 +62,7 @@ impl Buckets {
             Bucket::Leases => leases,
             Bucket::Timings => timings,
             Bucket::Schedules => schedules,
+            Bucket::Pacing => pacing,
         };
 
         cell.get_or_try_init(|| async {

@@ -83,6 +83,12 @@ pub struct TimingHistory<'a> {
     pub(crate) bus: &'a Bus,
 }
 
+/// What the processes that ask one provider remember together.
+#[derive(Clone, Copy, Debug)]
+pub struct Memos<'a> {
+    pub(crate) bus: &'a Bus,
+}
+
 /// The NATS services API: register a service, or ask one.
 #[derive(Clone, Copy, Debug)]
 pub struct Services<'a> {
@@ -153,6 +159,11 @@ impl Bus {
     /// How long steps have taken.
     pub const fn timings(&self) -> TimingHistory<'_> {
         TimingHistory { bus: self }
+    }
+
+    /// What the processes that ask one provider remember together.
+    pub const fn memos(&self) -> Memos<'_> {
+        Memos { bus: self }
     }
 
     /// The NATS services API.

@@ -20,6 +20,7 @@ mod infra;
 mod leases;
 mod link;
 mod listing;
+mod memos;
 mod news;
 mod operations;
 mod progress;
@@ -49,12 +50,13 @@ pub use drift::Drift;
 pub use error::{BusError, Cause};
 pub use follow::{FollowOptions, Update};
 pub use handles::{
-    Active, Cancels, Commands, Connection, DeadLetters, Events, Infra, Leases, Operations,
+    Active, Cancels, Commands, Connection, DeadLetters, Events, Infra, Leases, Memos, Operations,
     Progress, Schedules, Services, Workers,
 };
 pub use infra::Applied;
 pub use leases::Lease;
 pub use listing::{OperationFilter, OperationPage};
+pub use memos::StoredMemo;
 pub use news::{News, OperationNews};
 pub use operations::{ChangeError, Changed, Stored};
 pub use queue::{Delivered, Queues, Slot};

@@ -40,6 +40,9 @@ pub(crate) const REMOVED_MARK_MARKER_TTL: Duration = Duration::from_secs(1);
 /// How long the record of an operation is kept after its end: longer than any command or control
 /// message lives.
 pub(crate) const ENDED_RECORD_TTL: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// What the processes that ask one provider remember together is forgotten after this time, so that
+/// it is learnt again now and then.
+const MEMO_TTL: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Where the server keeps the profile: an entry in the metadata of the command stream.
 pub(crate) const PROFILE_KEY: &str = "ktrdr_profile";
 
@@ -233,6 +236,11 @@ fn buckets(profile: Profile) -> Vec<Config> {
             never,
             "schedules by name, with what became of the last run",
         ),
+        bucket(
+            subjects::PACING,
+            MEMO_TTL,
+            "what the processes that ask one provider remember together",
+        ),
     ]
 }
 
@@ -354,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn only_worker_keys_and_leases_expire() {
+    fn only_what_is_renewed_or_learnt_again_expires() {
         let mut expiring = buckets(Profile::Dev);
         expiring.retain(|bucket| !bucket.max_age.is_zero());
 
@@ -362,6 +370,14 @@ mod tests {
             .iter()
             .map(|bucket| (bucket.name.as_str(), bucket.max_age.as_secs()))
             .collect();
-        assert_eq!(ages, [("KV_ktrdr_workers", 15), ("KV_ktrdr_leases", 10)]);
+        let month = 30 * 24 * 3_600;
+        assert_eq!(
+            ages,
+            [
+                ("KV_ktrdr_workers", 15),
+                ("KV_ktrdr_leases", 10),
+                ("KV_ktrdr_pacing", month)
+            ]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use market::Utc;
-use runtime::{StepContext, StepError, StepHandler};
+use runtime::{SharedMemory, StepContext, StepError, StepHandler};
 use schemas::commands::{FetchBars, FetchMode, FetchOutcome};
 use serde::{Deserialize, Serialize};
 use store::files::{ColumnNames, FileFormat, LabelSide, Mapping, RepeatedHour};
@@ -89,10 +89,17 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// With these settings.
-    pub const fn new(settings: FetcherSettings) -> Self {
+    /// With these settings, sharing nothing with other processes.
+    pub fn new(settings: FetcherSettings) -> Self {
         Self {
             providers: Providers::new(settings),
+        }
+    }
+
+    /// The same, sharing what providers allow with all that have the same memory.
+    pub const fn with_memory(settings: FetcherSettings, memory: Arc<dyn SharedMemory>) -> Self {
+        Self {
+            providers: Providers::with_memory(settings, memory),
         }
     }
 

@@ -3,18 +3,20 @@
 //! A pause that the host asks for (429, 418) is waited out and is no attempt. A connection that
 //! breaks, an answer that breaks off, a timeout and a status of 500 or more are tried three times.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
+use runtime::SharedMemory;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::pacer::Pacer;
 use crate::remote_error::{Failure, RemoteError};
-use crate::request_budget::BudgetRules;
+use crate::request_budget::{BudgetRules, RequestBudget, RequestKind};
 use crate::waits::wait_until;
 
 /// Attempts at one request, pauses for a limit not counted.
@@ -105,6 +107,8 @@ pub struct HttpAccount {
     timeout: Duration,
     rules: AccountRules,
     pacer: Pacer,
+    /// What the last request counted.
+    last_weight: AtomicU32,
     /// The host's clock minus ours in milliseconds, as the last answer showed it; `i64::MAX` before
     /// the first.
     clock_ahead_ms: AtomicI64,
@@ -129,14 +133,14 @@ impl HttpAccount {
             return Err(refuse(format!("`{url}` is not http or https")));
         }
 
-        let reason = format!("the limit of {provider}");
         Ok(Self {
             provider: provider.to_owned(),
             client,
             url: parsed,
             timeout,
             rules,
-            pacer: Pacer::new(rules.budget, reason),
+            pacer: Pacer::new(rules.budget, limit_of(provider)),
+            last_weight: AtomicU32::new(1),
             clock_ahead_ms: AtomicI64::new(i64::MAX),
         })
     }
@@ -156,13 +160,12 @@ impl HttpAccount {
         let mut pauses = 0;
 
         loop {
-            self.refuse_long_pause()?;
-            self.pacer.admit(weight).await;
+            self.admit(weight).await?;
             let failure = match self.ask(&url).await {
                 Outcome::Answer(answer) => return Ok(answer),
                 Outcome::Failed(failure) => failure,
                 Outcome::Pause(pause) => {
-                    self.pacer.pause_for(pause);
+                    self.pacer.pause_for(pause).await;
                     pauses += 1;
                     if pauses > PAUSES_MAX {
                         return Err(self.paused_too_long(pause));
@@ -203,6 +206,43 @@ impl HttpAccount {
             url.query_pairs_mut().extend_pairs(query);
         }
         url
+    }
+
+    /// Waits until a request may be made, unless a pause is too long to be waited out.
+    async fn admit(&self, weight: u32) -> Result<(), RemoteError> {
+        self.last_weight.store(weight, Ordering::Relaxed);
+        self.refuse_long_pause()?;
+
+        // Another process may have heard of the pause.
+        while let Err(earliest) = self.pacer.try_admit(RequestKind::of(weight)).await {
+            self.refuse_long_pause()?;
+            self.pacer.wait_for(earliest).await;
+        }
+        Ok(())
+    }
+
+    /// How long this number of further requests takes by the limit alone, if each counts what the
+    /// last one did.
+    pub fn schedule(&self, requests: usize) -> Duration {
+        let weight = self.last_weight.load(Ordering::Relaxed).max(1);
+        let kinds = std::iter::repeat_n(RequestKind::of(weight), requests);
+        self.pacer.schedule(kinds)
+    }
+
+    /// Shares its limit with all that have the same memory.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Arc<dyn SharedMemory>) -> Self {
+        let host = self.url.host_str().unwrap_or_default();
+        let account = format!("{}={host}", self.provider);
+        let empty = RequestBudget::new(self.rules.budget);
+        let reason = limit_of(&self.provider);
+        self.pacer = Pacer::shared(memory, &account, empty, move |_| reason.clone());
+        self
+    }
+
+    /// What it shares with other processes.
+    pub fn memory(&self) -> &Arc<dyn SharedMemory> {
+        self.pacer.memory()
     }
 
     /// A pause that is not waited out must not hold up every later request either.
@@ -332,6 +372,11 @@ impl HttpAccount {
             Verdict::Fail(failure) => Outcome::Failed(failure),
         }
     }
+}
+
+/// What people read while a request waits.
+fn limit_of(provider: &str) -> String {
+    format!("the limit of {provider}")
 }
 
 fn wrong_setting(provider: &str, setting: &str, reason: String) -> RemoteError {

@@ -20,6 +20,7 @@
 //! asked to refetch, never joins prices of another scale to the stored ones, and never fills a hole
 //! with anything but the provider's bars.
 
+mod account_view;
 mod attended;
 pub mod conformance;
 mod error;
@@ -42,6 +43,7 @@ pub mod remote_error;
 pub mod request_budget;
 mod seam;
 mod segments;
+mod shared_clock;
 mod stored_state;
 pub mod tally;
 pub mod waits;

@@ -11,7 +11,9 @@ fn main() -> ExitCode {
         "Fetches bars from providers into the store",
         |mut start| {
             start.options.housekeeping = true;
-            Ok((Fetcher::new(start.settings.service.own.clone()), start))
+            let settings = start.settings.service.own.clone();
+            let memory = runtime::shared_memory::on_bus(&start.bus);
+            Ok((Fetcher::with_memory(settings, memory), start))
         },
     )
 }

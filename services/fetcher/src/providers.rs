@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Client;
+use runtime::{OwnMemory, SharedMemory};
 
 use crate::exchanges::{binance, coinbase, kraken};
 use crate::file_provider;
@@ -45,15 +46,22 @@ pub struct Hosts {
 /// the use of limits are shared by all requests.
 pub struct Providers {
     settings: FetcherSettings,
+    memory: Arc<dyn SharedMemory>,
     client: Mutex<Option<Client>>,
     opened: Mutex<BTreeMap<&'static str, Arc<dyn Provider>>>,
 }
 
 impl Providers {
-    /// With nothing opened yet.
-    pub const fn new(settings: FetcherSettings) -> Self {
+    /// With nothing opened yet; they share nothing with other processes.
+    pub fn new(settings: FetcherSettings) -> Self {
+        Self::with_memory(settings, Arc::new(OwnMemory::default()))
+    }
+
+    /// The same, sharing limits, heads and look-ups with all that have the same memory.
+    pub const fn with_memory(settings: FetcherSettings, memory: Arc<dyn SharedMemory>) -> Self {
         Self {
             settings,
+            memory,
             client: Mutex::new(None),
             opened: Mutex::new(BTreeMap::new()),
         }
@@ -62,6 +70,11 @@ impl Providers {
     /// The settings that they are opened with.
     pub const fn settings(&self) -> &FetcherSettings {
         &self.settings
+    }
+
+    /// What they share with other processes.
+    pub const fn memory(&self) -> &Arc<dyn SharedMemory> {
+        &self.memory
     }
 
     /// The names of all providers.
@@ -117,7 +130,8 @@ impl Providers {
         let budget = rules.budget.with_percent(settings.limit_percent);
         let rules = AccountRules { budget, ..rules };
         let client = self.client(name)?;
-        HttpAccount::open(name, client, &url, setting, settings.timeout, rules)
+        let account = HttpAccount::open(name, client, &url, setting, settings.timeout, rules)?;
+        Ok(account.with_memory(Arc::clone(&self.memory)))
     }
 
     /// The one client of this process.

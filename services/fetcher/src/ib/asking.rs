@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ibapi::Error;
 use jiff::{SignedDuration, Timestamp};
+use runtime::SharedMemory;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -93,11 +94,12 @@ enum Next {
 }
 
 impl Gateway {
-    /// Without a connection yet.
-    pub fn new(settings: IbSettings, waits: IbWaits) -> Self {
+    /// Without a connection yet. Whoever has the same memory shares its limits.
+    pub fn new(settings: IbSettings, waits: IbWaits, memory: Arc<dyn SharedMemory>) -> Self {
+        let rules = settings.pacing(&waits);
         Self {
             connector: Connector::new(settings.clone(), waits.clone()),
-            pacer: IbPacer::new(settings.pacing(&waits)),
+            pacer: IbPacer::new(rules, memory, &settings.address()),
             places: Semaphore::new(OPEN_MAX),
             settings,
             waits,
@@ -222,7 +224,7 @@ impl Gateway {
         match trouble {
             Trouble::Timeout => connected.is_doubted.store(true, Ordering::Relaxed),
             Trouble::Message { code, text } if classify(*code, text) == Meaning::Pacing => {
-                self.pacer.pause_for(self.waits.pause);
+                self.pacer.pause_for(self.waits.pause).await;
             }
             _ => {}
         }

@@ -1,23 +1,23 @@
 //! How many historical requests an account may make in which time.
 //!
 //! [`IbBudget`] decides without a clock: instants are durations since any common beginning.
-//! [`IbPacer`] waits for it. A head timestamp is a historical request as well.
+//! [`IbPacer`] waits for it, over all processes that ask the same gateway. A head timestamp is a
+//! historical request as well.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use runtime::SharedMemory;
 
-use crate::request_budget::{BudgetRules, RequestBudget};
-use crate::waits::wait_until;
+use crate::pacer::Pacer;
+use crate::request_budget::{BudgetRules, KindRules, RequestBudget, RequestKind};
 
 /// Weight of all requests in [`WINDOW`], at most.
 const WEIGHT_MAX: u32 = 60;
 /// The window that the weight counts in.
 const WINDOW: Duration = Duration::from_secs(600);
 /// Requests for one contract, exchange and price in [`BURST_WINDOW`], at most.
-const BURST_MAX: usize = 5;
+const BURST_MAX: u32 = 5;
 /// The window that these requests count in.
 const BURST_WINDOW: Duration = Duration::from_secs(2);
 
@@ -62,6 +62,15 @@ impl PacingRules {
             ..counted
         }
     }
+
+    fn empty_budget(self) -> RequestBudget {
+        let kinds = KindRules {
+            identical_apart: self.identical_apart,
+            burst_max: BURST_MAX,
+            burst_window: BURST_WINDOW,
+        };
+        RequestBudget::with_kinds(self.budget(), kinds)
+    }
 }
 
 /// What the rules tell requests apart by.
@@ -75,23 +84,33 @@ pub struct PacedRequest {
     pub weight: u32,
 }
 
+impl PacedRequest {
+    /// What the rules look at: the same in every process.
+    pub fn kind(&self) -> RequestKind {
+        RequestKind {
+            weight: self.weight,
+            identity: hash_of(&self.identity),
+            stream: hash_of(&self.tick),
+        }
+    }
+}
+
+/// FNV-1a, which every process computes alike; never 0, which stands for none.
+fn hash_of(text: &str) -> u64 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.max(1)
+}
+
 /// The historical requests of the last ten minutes.
 #[derive(Clone, Debug)]
-pub struct IbBudget {
-    window: RequestBudget,
-    identical_apart: Duration,
-    /// What was asked for lately, and when; oldest first.
-    recent: VecDeque<(Duration, PacedRequest)>,
-}
+pub struct IbBudget(RequestBudget);
 
 impl IbBudget {
     /// Without any request yet.
     pub fn new(rules: PacingRules) -> Self {
-        Self {
-            window: RequestBudget::new(rules.budget()),
-            identical_apart: rules.identical_apart,
-            recent: VecDeque::new(),
-        }
+        Self(rules.empty_budget())
     }
 
     /// Makes a request at `now`, if every rule allows it.
@@ -99,95 +118,62 @@ impl IbBudget {
     /// # Errors
     /// The earliest instant at which they do, as far as is known now.
     pub fn take(&mut self, now: Duration, request: &PacedRequest) -> Result<(), Duration> {
-        let remembered = self.identical_apart.max(BURST_WINDOW);
-        let recent = self.recent.iter();
-        let forgotten = recent.take_while(|(at, _)| *at + remembered <= now);
-        self.recent.drain(..forgotten.count());
-
-        let earliest = self.earliest_of_its_kind(request);
-        if earliest > now {
-            return Err(earliest);
-        }
-        self.window.take(now, request.weight)?;
-        self.recent.push_back((now, request.clone()));
-        Ok(())
-    }
-
-    /// When neither the same request nor others of its contract stand in the way.
-    fn earliest_of_its_kind(&self, request: &PacedRequest) -> Duration {
-        let newest_first = || self.recent.iter().rev();
-        let same = newest_first().find(|(_, made)| made.identity == request.identity);
-        let after_same = same.map(|(at, _)| *at + self.identical_apart);
-
-        // The fifth newest of its contract must have left the window before a sixth one.
-        let of_tick = newest_first().filter(|(_, made)| made.tick == request.tick);
-        let mut weighted = of_tick.flat_map(|(at, made)| (0..made.weight).map(move |_| *at));
-        let weight = usize::try_from(request.weight).unwrap_or(1).max(1);
-        let in_the_way = weighted.nth(BURST_MAX.saturating_sub(weight));
-        let after_burst = in_the_way.map(|at| at + BURST_WINDOW);
-
-        after_same
-            .unwrap_or_default()
-            .max(after_burst.unwrap_or_default())
+        self.0.take_until(now, now, request.kind())
     }
 
     /// Lets nothing through before an instant.
     pub fn pause_until(&mut self, instant: Duration) {
-        self.window.pause_until(instant);
+        self.0.pause_until(instant);
     }
 
     /// Weight of the requests in the window.
     pub fn used(&self) -> u32 {
-        self.window.used()
+        self.0.used()
     }
 }
 
 /// Lets historical requests through when the rules of an account allow it.
 #[derive(Debug)]
-pub struct IbPacer {
-    budget: Mutex<IbBudget>,
-    /// What instants are counted from.
-    began: Instant,
-}
+pub struct IbPacer(Pacer);
 
 impl IbPacer {
-    /// For an account that has asked for nothing yet.
-    pub fn new(rules: PacingRules) -> Self {
-        Self {
-            budget: Mutex::new(IbBudget::new(rules)),
-            began: Instant::now(),
-        }
+    /// For the account of a gateway, shared by all that have the same memory.
+    pub fn new(rules: PacingRules, memory: Arc<dyn SharedMemory>, address: &str) -> Self {
+        let account = format!("ib={address}");
+        let reason = |used: u32| {
+            format!("the limit of ib: {used} of {WEIGHT_MAX} requests in 10 minutes were made")
+        };
+        Self(Pacer::shared(
+            memory,
+            &account,
+            rules.empty_budget(),
+            reason,
+        ))
     }
 
     /// Waits until a request may be made, and counts it.
     pub async fn admit(&self, request: &PacedRequest) {
-        // Others may have made requests during the wait: the rules are asked again after it.
-        while let Err(earliest) = self.try_admit(request) {
-            let reason = format!(
-                "the limit of ib: {} of {WEIGHT_MAX} requests in 10 minutes were made",
-                self.used()
-            );
-            wait_until(self.began + earliest, &reason).await;
-        }
-    }
-
-    fn try_admit(&self, request: &PacedRequest) -> Result<(), Duration> {
-        let now = self.began.elapsed();
-        self.budget().take(now, request)
+        self.0.admit_kind(request.kind()).await;
     }
 
     /// Lets nothing through for a while.
-    pub fn pause_for(&self, pause: Duration) {
-        let until = self.began.elapsed().saturating_add(pause);
-        self.budget().pause_until(until);
+    pub async fn pause_for(&self, pause: Duration) {
+        self.0.pause_for(pause).await;
     }
 
     /// Weight of the requests in the last ten minutes, as far as is known.
     pub fn used(&self) -> u32 {
-        self.budget().used()
+        self.0.used()
     }
 
-    fn budget(&self) -> MutexGuard<'_, IbBudget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads what others have done.
+    pub async fn look(&self) {
+        self.0.look().await;
+    }
+
+    /// How long this number of further requests takes by the rules alone.
+    pub fn schedule(&self, requests: usize) -> Duration {
+        self.0
+            .schedule(std::iter::repeat_n(RequestKind::of(1), requests))
     }
 }

@@ -14,6 +14,7 @@ use market::{
     Adjustment, AssetClass, Calendar, DayBoundary, Instrument, PriceKind, SeriesKey,
     SeriesKeyError, Session, Timeframe, Utc, close_times,
 };
+use runtime::{OwnMemory, SharedMemory};
 use store::RawBars;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -60,11 +61,14 @@ fn open(providers: &Providers) -> Result<Arc<dyn Provider>, ProviderError> {
     let mut opened = lock(&OPENED);
     if let Some(provider) = &*opened
         && provider.gateway.settings == *settings
+        && Arc::ptr_eq(&provider.memory, providers.memory())
     {
         return Ok(Arc::clone(provider) as Arc<dyn Provider>);
     }
 
-    let provider = Arc::new(IbProvider::new(settings.clone(), IbWaits::default()));
+    let memory = Arc::clone(providers.memory());
+    let waits = IbWaits::default();
+    let provider = Arc::new(IbProvider::with_memory(settings.clone(), waits, memory));
     *opened = Some(Arc::clone(&provider));
     Ok(provider)
 }
@@ -73,6 +77,7 @@ fn open(providers: &Providers) -> Result<Arc<dyn Provider>, ProviderError> {
 /// requests.
 pub struct IbProvider {
     gateway: Gateway,
+    memory: Arc<dyn SharedMemory>,
     contracts: Mutex<BTreeMap<Instrument, (Instant, Contract)>>,
     unknown: Mutex<BTreeMap<Instrument, (Instant, IbError)>>,
     heads: Mutex<BTreeMap<HeadKey, (Instant, Option<Utc>)>>,
@@ -93,10 +98,21 @@ struct Wish<'a> {
 }
 
 impl IbProvider {
-    /// Of the gateway that the settings name. Nothing is sent yet.
+    /// Of the gateway that the settings name, sharing nothing with other processes. Nothing is sent
+    /// yet.
     pub fn new(settings: IbSettings, waits: IbWaits) -> Self {
+        Self::with_memory(settings, waits, Arc::new(OwnMemory::default()))
+    }
+
+    /// The same, sharing limits, heads and look-ups with all that have the same memory.
+    pub fn with_memory(
+        settings: IbSettings,
+        waits: IbWaits,
+        memory: Arc<dyn SharedMemory>,
+    ) -> Self {
         Self {
-            gateway: Gateway::new(settings, waits),
+            gateway: Gateway::new(settings, waits, Arc::clone(&memory)),
+            memory,
             contracts: Mutex::default(),
             unknown: Mutex::default(),
             heads: Mutex::default(),
@@ -556,6 +572,7 @@ impl Provider for IbProvider {
             return Err(self.error(IbFailure::Silent { seconds }).into());
         };
 
+        self.gateway.pacer.look().await;
         let used = self.gateway.pacer.used();
         let link = connected.link.borrow().clone();
         let servers = match link.broken_farms.len() {

@@ -24,3 +24,5 @@ mod requests;
 mod sample_provider;
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod shared_limits;
