@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use runtime::{StepError, StepReporter};
 use schemas::progress::{Progress, Waiting};
 use tokio::sync::watch;
@@ -13,8 +14,11 @@ use crate::error::FetchError;
 use crate::provider::ProviderError;
 use crate::waits::with_shown_waits;
 
-/// How often a wait is reported: each report says that the work goes on.
-const REPEAT: Duration = Duration::from_secs(1);
+/// How often a wait is reported again: each report says that the work goes on, and work that
+/// reports nothing for ten minutes loses its message.
+const REPEAT: Duration = Duration::from_secs(60);
+/// A wait that ends sooner is over before anybody has read of it.
+const SHORT: SignedDuration = SignedDuration::from_secs(1);
 
 /// Waits for an answer. `progress` is what is shown of the work around it, with each wait.
 ///
@@ -25,26 +29,36 @@ pub(crate) async fn attend<T>(
     progress: &Progress,
     request: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, FetchError> {
-    let (sender, waits) = watch::channel(None);
+    let (sender, mut waits) = watch::channel(None);
     let mut request = pin!(with_shown_waits(sender, request));
-    let mut ticks = interval(REPEAT);
+    let mut stop = pin!(reporter.until_stop());
+    let mut repeats = interval(REPEAT);
     let mut is_shown = false;
 
     loop {
         tokio::select! {
             biased;
-            () = reporter.until_stop() => return Err(FetchError::Step(StepError::Stopped)),
+            () = &mut stop => return Err(FetchError::Step(StepError::Stopped)),
             answer = &mut request => return Ok(answer?),
-            _ = ticks.tick() => {
-                let waiting = waits.borrow().clone();
-                // A wait that is over must not be seen any longer.
-                if waiting.is_some() || is_shown {
-                    is_shown = waiting.is_some();
-                    reporter.report(with_wait(progress, waiting));
-                }
-            }
+            Ok(()) = waits.changed() => {}
+            _ = repeats.tick() => {}
+        }
+
+        let waiting = waits.borrow_and_update().clone().filter(is_worth_showing);
+        // A wait that is over must not be seen any longer.
+        if waiting.is_some() || is_shown {
+            is_shown = waiting.is_some();
+            reporter.report(with_wait(progress, waiting));
         }
     }
+}
+
+/// True for a wait that lasts, or of which nobody knows how long it does.
+fn is_worth_showing(waiting: &Waiting) -> bool {
+    let now = Timestamp::now();
+    waiting
+        .until
+        .is_none_or(|until| until.duration_since(now) >= SHORT)
 }
 
 fn with_wait(progress: &Progress, waiting: Option<Waiting>) -> Progress {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use jiff::civil::Date;
 use market::{Calendar, GapAnalysis, GapClass, Instrument, SeriesKey, Utc, close_times, gaps};
-use runtime::StepReporter;
+use runtime::{Schedule, StepReporter};
 use schemas::codes;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
@@ -303,6 +303,13 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
             let share = PLANNED + (FETCHED - PLANNED) * done as f64 / total.max(1) as f64;
             let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
             self.report(share, tally.work.new, message, Some(Count { done, total }));
+
+            self.reporter.schedule(Schedule {
+                until: (self.index + 1) as f64 / self.count as f64,
+                lasts: self
+                    .provider
+                    .scheduled_time(self.key, plan.segments.len() - number),
+            });
 
             let progress = self.progress(share, tally.work.new);
             let request = self.provider.bars(self.key, segment.range.clone());

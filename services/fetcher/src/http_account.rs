@@ -225,15 +225,14 @@ impl HttpAccount {
     /// last one did.
     pub fn schedule(&self, requests: usize) -> Duration {
         let weight = self.last_weight.load(Ordering::Relaxed).max(1);
-        let kinds = std::iter::repeat_n(RequestKind::of(weight), requests);
-        self.pacer.schedule(kinds)
+        self.pacer.schedule(RequestKind::of(weight), requests)
     }
 
     /// Shares its limit with all that have the same memory.
     #[must_use]
     pub fn with_memory(mut self, memory: Arc<dyn SharedMemory>) -> Self {
         let host = self.url.host_str().unwrap_or_default();
-        let account = format!("{}={host}", self.provider);
+        let account = format!("{} {host}", self.provider);
         let empty = RequestBudget::new(self.rules.budget);
         let reason = limit_of(&self.provider);
         self.pacer = Pacer::shared(memory, &account, empty, move |_| reason.clone());

@@ -17,6 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use crate::account_view::{AccountView, Permit};
+use crate::memos::memo_key;
 use crate::request_budget::{BudgetRules, Made, RequestBudget, RequestKind};
 use crate::shared_clock::SharedClock;
 use crate::waits::wait_until;
@@ -77,7 +78,7 @@ impl Pacer {
         reason: impl Fn(u32) -> String + Send + Sync + 'static,
     ) -> Self {
         Self {
-            key: memo_key("account", account),
+            key: memo_key(&["account", account]),
             memory,
             clock: SharedClock::default(),
             view: Mutex::new(AccountView::new(empty)),
@@ -165,11 +166,11 @@ impl Pacer {
         self.view().budget().used_at(now)
     }
 
-    /// How long further requests take by the rules alone, if nobody else makes any.
-    pub fn schedule(&self, kinds: impl IntoIterator<Item = RequestKind>) -> Duration {
+    /// How long this number of further requests takes by the rules alone, if nobody else makes any.
+    pub fn schedule(&self, kind: RequestKind, count: usize) -> Duration {
         let now = self.clock.now();
         let budget = self.view().budget();
-        budget.schedule(now, kinds)
+        budget.schedule(now, kind, count)
     }
 
     /// Reads what others have done, for whoever only looks.
@@ -308,14 +309,4 @@ fn away(error: codec::CodecError) -> MemoryAway {
     MemoryAway {
         reason: error.to_string(),
     }
-}
-
-/// A key of the shared memory: what it is about, and whose it is, in the letters that keys have.
-pub(crate) fn memo_key(about: &str, name: &str) -> String {
-    let letters = name.chars().map(|sign| match sign {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '=' => sign,
-        _ => '_',
-    });
-    let name: String = letters.collect();
-    format!("{about}.{name}")
 }

@@ -98,6 +98,11 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Notes that it took a request of this span, in microseconds, after a longer one was refused
+    /// or not answered twice: [`Self::span_max`] says so from the next [`Self::coverage`] on, in
+    /// every process.
+    async fn learn_span(&self, _timeframe: Timeframe, _span: i64) {}
+
     /// True if an answer may lack its oldest bars although the provider has them. What is missing
     /// at the beginning of such an answer is asked for again.
     fn may_truncate(&self) -> bool {
@@ -106,6 +111,11 @@ pub trait Provider: Send + Sync {
 
     /// How long requests take, for estimates.
     fn request_cost(&self, timeframe: Timeframe) -> RequestCost;
+
+    /// How long this number of further requests for a series takes by the limits alone.
+    fn scheduled_time(&self, _key: &SeriesKey, _requests: usize) -> Duration {
+        Duration::ZERO
+    }
 
     /// The series that this provider's bars of an instrument make.
     ///

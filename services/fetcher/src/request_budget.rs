@@ -11,6 +11,8 @@ use schemas::pacing::{MadeRequest, PacingRecord};
 
 /// Requests that are remembered, at most; older ones are counted together.
 const REQUESTS_MAX: usize = 512;
+/// Steps in which a window is reckoned, at most.
+const WINDOW_STEPS: u32 = 64;
 /// How far in the future the requests of others may seem to be, at most: a clock that is wrong must
 /// not hold anybody up for longer.
 const AHEAD_MAX: Duration = Duration::from_secs(10);
@@ -278,21 +280,42 @@ impl RequestBudget {
         }
     }
 
-    /// How long further requests take that are made as early as the rules allow, if nobody else
-    /// makes any.
-    pub fn schedule(
-        &self,
-        now: Duration,
-        kinds: impl IntoIterator<Item = RequestKind>,
-    ) -> Duration {
+    /// How long this number of further requests takes that are made as early as the rules allow, if
+    /// nobody else makes any.
+    pub fn schedule(&self, now: Duration, kind: RequestKind, count: usize) -> Duration {
+        let weight = kind.weight.max(1);
+        let in_window = (self.rules.weight_max / weight).max(1);
+
+        // Several at a time where a window holds very many.
+        let together = match self.rules.spacing.is_zero() {
+            true => (in_window / WINDOW_STEPS).max(1),
+            false => 1,
+        };
+        let one = RequestKind {
+            weight: weight.saturating_mul(together),
+            ..kind
+        };
+        let half = usize::try_from((in_window / together).min(WINDOW_STEPS)).unwrap_or(1);
+        let steps = count.div_ceil(usize::try_from(together).unwrap_or(1));
+
+        // From the second window on, one is like the other.
+        let whole = steps.saturating_sub(2 * half).div_ceil(half);
         let mut budget = self.clone();
-        let mut at = now;
-        for kind in kinds {
-            while let Err(earliest) = budget.take_until(at, at, kind) {
+        let mut made = vec![now];
+        for _ in 0..steps.min(2 * half) {
+            let mut at = made.last().copied().unwrap_or(now);
+            while let Err(earliest) = budget.take_until(at, at, one) {
                 at = earliest;
             }
+            made.push(at);
         }
-        at.saturating_sub(now)
+        let time_of = |steps: usize| {
+            let at = made.get(steps).or(made.last());
+            at.map_or(Duration::ZERO, |at| at.saturating_sub(now))
+        };
+        let window = time_of(2 * half).saturating_sub(time_of(half));
+        let count = u32::try_from(whole).unwrap_or(u32::MAX);
+        time_of(steps - whole * half).saturating_add(window.saturating_mul(count))
     }
 
     /// What other processes are told; instants count from 1970.

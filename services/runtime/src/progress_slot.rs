@@ -13,7 +13,7 @@ use schemas::progress::{PROGRESS_MESSAGE_BYTES_MAX, Progress, ProgressRecord};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::estimate::Estimator;
+use crate::time_left::{Schedule, TimeLeft};
 
 /// At most one message in this time; after this much quiet the next value goes out at once.
 const QUIET: Duration = Duration::from_millis(50);
@@ -30,6 +30,8 @@ pub struct ProgressSlot {
     is_fresh: AtomicBool,
     filled: Notify,
     puts: AtomicU64,
+    /// What the work said last about the time that is left, and when; taken by the publisher.
+    schedule: Mutex<Option<(Schedule, Instant)>>,
     /// Items in all, as reported last; 0 while nobody has said so.
     items_total: AtomicU64,
 }
@@ -47,6 +49,17 @@ impl ProgressSlot {
         }
         self.puts.fetch_add(1, Ordering::Relaxed);
         self.filled.notify_one();
+    }
+
+    /// Stores what the work says about the time that is left.
+    pub fn put_schedule(&self, schedule: Schedule) {
+        if let Ok(mut newest) = self.schedule.lock() {
+            *newest = Some((schedule, Instant::now()));
+        }
+    }
+
+    fn take_schedule(&self) -> Option<(Schedule, Instant)> {
+        self.schedule.lock().ok()?.take()
     }
 
     /// Number of values put so far; it stops growing when the work hangs.
@@ -93,7 +106,7 @@ struct Renderer {
     seq: u64,
     /// The largest fraction of the step so far, 0 to 1.
     fraction: f64,
-    estimator: Estimator,
+    time_left: TimeLeft,
     rate: Rate,
 }
 
@@ -105,7 +118,7 @@ impl Renderer {
             started_at,
             seq: 0,
             fraction: 0.0,
-            estimator: Estimator::default(),
+            time_left: TimeLeft::default(),
             rate: Rate::default(),
         }
     }
@@ -130,7 +143,7 @@ impl Renderer {
             // 100 is reserved for completion, which only the record can show.
             percent: round_to_tenth(percent).min(99.9),
             step_percent: round_to_tenth(100.0 * self.fraction),
-            eta_s: self.estimator.remaining(now).map(round_to_tenth),
+            eta_s: self.time_left.remaining(now).map(round_to_tenth),
             rate: self.rate.per_second.map(round_to_tenth),
             message: shortened(&progress.message, PROGRESS_MESSAGE_BYTES_MAX),
             items: progress.items,
@@ -147,7 +160,7 @@ impl Renderer {
             0.0
         };
         self.fraction = self.fraction.max(reported);
-        self.estimator.observe(self.fraction, now);
+        self.time_left.observe(progress, self.fraction, now);
         if let Some(items) = progress.items {
             self.rate.observe(items.done, now);
         }
@@ -186,6 +199,9 @@ pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
         if let Some(progress) = slot.take() {
             last = progress;
             renderer.observe(&last, Instant::now());
+        }
+        if let Some((schedule, at)) = slot.take_schedule() {
+            renderer.time_left.note_schedule(schedule, at);
         }
 
         let record = renderer.render(&last, Timestamp::now(), Instant::now());

@@ -10,12 +10,16 @@ use serde::de::DeserializeOwned;
 
 use crate::step_context::StepContext;
 use crate::step_error::StepError;
+use crate::time_left::Schedule;
 
 /// What work tells whoever runs it, and asks of it. Services run it with a [`StepContext`], tests
 /// with whatever they like to see.
 pub trait StepReporter: Sync {
     /// Shows progress; the newest value replaces the one before.
     fn report(&self, progress: Progress);
+
+    /// Says how long what is left takes by a limit that the work is held to.
+    fn schedule(&self, _schedule: Schedule) {}
 
     /// Fails once the work must be left: call it at every check point.
     ///
@@ -54,6 +58,10 @@ pub trait StepReporter: Sync {
 impl StepReporter for StepContext {
     fn report(&self, progress: Progress) {
         Self::report(self, progress);
+    }
+
+    fn schedule(&self, schedule: Schedule) {
+        self.progress.put_schedule(schedule);
     }
 
     fn check_stop(&self) -> Result<(), StepError> {

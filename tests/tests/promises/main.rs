@@ -45,6 +45,8 @@ mod retries;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+mod shared_limits;
+#[cfg(test)]
 mod slow_links;
 #[cfg(test)]
 mod startup;

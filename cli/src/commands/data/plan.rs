@@ -106,8 +106,11 @@ async fn plan_series(
             .with_hint("give a start that is earlier than the end")
     })?;
 
+    // Requests are made as fast as they are answered, or as the limit allows.
+    let by_answers = plan.estimated_time(&provider.request_cost(timeframe));
+    let by_limit = provider.scheduled_time(&key, plan.segments.len());
     Ok(SeriesPlan {
-        estimated_time: plan.estimated_time(&provider.request_cost(timeframe)),
+        estimated_time: by_answers.max(by_limit),
         mode: wish.mode,
         stored: stored.len(),
         plan,

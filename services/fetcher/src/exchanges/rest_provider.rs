@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use market::{AssetClass, Instrument, SeriesKey, Timeframe, TimeframeUnit, Utc};
+use runtime::OwnMemory;
 use schemas::spelling::nearest_name;
 use store::{RawBar, RawBars};
 
 use super::{Exchange, PageRequest};
 use crate::http_account::HttpAccount;
+use crate::learnt_spans::LearntSpans;
+use crate::memos::Memos;
 use crate::plan::RequestCost;
 use crate::provider::{Capabilities, Health, Listing, Provider, ProviderError};
 use crate::remote_error::{Failure, RemoteError};
@@ -31,17 +34,24 @@ const REQUEST_COST: Duration = Duration::from_millis(250);
 /// An exchange as a provider. Keep it: it remembers heads, connections and the use of limits.
 pub struct RestProvider<E> {
     exchange: E,
-    heads: Mutex<BTreeMap<SeriesKey, (Instant, Utc)>>,
+    heads: Memos<i64>,
+    spans: LearntSpans,
     listings: Mutex<Option<(Instant, Vec<Listing>)>>,
     notes: Mutex<BTreeMap<SeriesKey, Vec<String>>>,
 }
 
 impl<E: Exchange> RestProvider<E> {
     /// With nothing asked yet.
-    pub const fn new(exchange: E) -> Self {
+    pub fn new(exchange: E) -> Self {
+        let name = exchange.name();
+        let accounts = exchange.accounts();
+        let memory = accounts.first().map(|account| Arc::clone(account.memory()));
+        let memory = memory.unwrap_or_else(|| Arc::new(OwnMemory::default()));
+        drop(accounts);
         Self {
+            heads: Memos::new(Arc::clone(&memory), name, "head", HEAD_HOLDS),
+            spans: LearntSpans::new(memory, name),
             exchange,
-            heads: Mutex::new(BTreeMap::new()),
             listings: Mutex::new(None),
             notes: Mutex::new(BTreeMap::new()),
         }
@@ -87,11 +97,10 @@ impl<E: Exchange> RestProvider<E> {
 
     /// The label of the first bar, asked for once a day.
     async fn head(&self, key: &SeriesKey, symbol: &str) -> Result<Utc, ProviderError> {
-        let remembered = lock(&self.heads).get(key).copied();
-        if let Some((at, head)) = remembered
-            && at.elapsed() < HEAD_HOLDS
-        {
-            return Ok(head);
+        let about = key.prefix();
+        let learnt = self.heads.recall(&about).await;
+        if let Some(head) = learnt.filter(|head| head.is_fresh) {
+            return Ok(Utc(head.value));
         }
 
         let now = self.agreed_now(&key.instrument);
@@ -110,7 +119,7 @@ impl<E: Exchange> RestProvider<E> {
             let series = format!("{} {}", key.instrument.symbol(), key.timeframe);
             return Err(self.error(Failure::NoData { series }).into());
         };
-        lock(&self.heads).insert(key.clone(), (Instant::now(), head));
+        self.heads.keep(&about, &head.0).await;
         Ok(head)
     }
 
@@ -307,7 +316,12 @@ impl<E: Exchange> Provider for RestProvider<E> {
     /// One page: a segment is a request.
     fn span_max(&self, timeframe: Timeframe) -> Option<i64> {
         let page_bars = self.exchange.capabilities().page_bars;
-        page_bars.map(|bars| page_micros(timeframe, bars))
+        let page = page_bars.map(|bars| page_micros(timeframe, bars));
+        self.spans.limit(timeframe, page)
+    }
+
+    async fn learn_span(&self, timeframe: Timeframe, span: i64) {
+        self.spans.learn(timeframe, span).await;
     }
 
     fn request_cost(&self, _: Timeframe) -> RequestCost {
@@ -317,9 +331,14 @@ impl<E: Exchange> Provider for RestProvider<E> {
         }
     }
 
+    fn scheduled_time(&self, key: &SeriesKey, requests: usize) -> Duration {
+        self.exchange.account(&key.instrument).schedule(requests)
+    }
+
     async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let symbol = self.symbol_of(key)?;
         let head = self.head(key, &symbol).await?;
+        self.spans.read(key.timeframe).await;
 
         // The bar that is not over is not there, by the slower of the two clocks.
         let end = open_of_bar(key.timeframe, self.agreed_now(&key.instrument));

@@ -10,6 +10,7 @@ pub mod contracts;
 pub mod error;
 pub mod link;
 mod listings;
+mod memory;
 pub mod pacing;
 pub mod provider;
 pub mod request_size;

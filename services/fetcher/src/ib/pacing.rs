@@ -139,7 +139,7 @@ pub struct IbPacer(Pacer);
 impl IbPacer {
     /// For the account of a gateway, shared by all that have the same memory.
     pub fn new(rules: PacingRules, memory: Arc<dyn SharedMemory>, address: &str) -> Self {
-        let account = format!("ib={address}");
+        let account = format!("ib {address}");
         let reason = |used: u32| {
             format!("the limit of ib: {used} of {WEIGHT_MAX} requests in 10 minutes were made")
         };
@@ -173,7 +173,6 @@ impl IbPacer {
 
     /// How long this number of further requests takes by the rules alone.
     pub fn schedule(&self, requests: usize) -> Duration {
-        self.0
-            .schedule(std::iter::repeat_n(RequestKind::of(1), requests))
+        self.0.schedule(RequestKind::of(1), requests)
     }
 }

@@ -25,6 +25,7 @@ use super::codes::{ATTEMPTS_MAX, Meaning, classify};
 use super::contracts::{CLASSES, contract_of, what_to_show};
 use super::error::{IbError, IbFailure};
 use super::listings::{exchange_of, listing, pairs, spelling};
+use super::memory::IbMemory;
 use super::pacing::PacedRequest;
 use super::request_size::{HistoryWindow, RequestSpan, pieces, timeframes};
 use super::settings::{IbSettings, IbWaits};
@@ -43,12 +44,6 @@ pub const REGISTRATION: Registration = Registration {
 static OPENED: Mutex<Option<Arc<IbProvider>>> = Mutex::new(None);
 
 const NAME: &str = "ib";
-/// How long a contract is used without asking for it again.
-const CONTRACT_HOLDS: Duration = Duration::from_secs(30 * 86_400);
-/// How long "there is no such contract" holds.
-const UNKNOWN_HOLDS: Duration = Duration::from_secs(3600);
-/// How long the first bar of a series is believed to stay the first one.
-const HEAD_HOLDS: Duration = Duration::from_secs(86_400);
 /// Contracts that are named in place of an unknown one.
 const SIMILAR_MAX: usize = 5;
 /// A difference of clocks that people should know of.
@@ -78,14 +73,9 @@ fn open(providers: &Providers) -> Result<Arc<dyn Provider>, ProviderError> {
 pub struct IbProvider {
     gateway: Gateway,
     memory: Arc<dyn SharedMemory>,
-    contracts: Mutex<BTreeMap<Instrument, (Instant, Contract)>>,
-    unknown: Mutex<BTreeMap<Instrument, (Instant, IbError)>>,
-    heads: Mutex<BTreeMap<HeadKey, (Instant, Option<Utc>)>>,
+    learnt: IbMemory,
     notes: Mutex<BTreeMap<SeriesKey, Vec<String>>>,
 }
-
-/// What a head belongs to: it is the same in every timeframe.
-type HeadKey = (Instrument, PriceKind, Session);
 
 /// What bars are asked for.
 struct Wish<'a> {
@@ -112,10 +102,8 @@ impl IbProvider {
     ) -> Self {
         Self {
             gateway: Gateway::new(settings, waits, Arc::clone(&memory)),
+            learnt: IbMemory::new(Arc::clone(&memory), NAME),
             memory,
-            contracts: Mutex::default(),
-            unknown: Mutex::default(),
-            heads: Mutex::default(),
             notes: Mutex::default(),
         }
     }
@@ -132,33 +120,25 @@ impl IbProvider {
     /// The contract of an instrument. One that was there once stays: a broken connection says
     /// nothing about it.
     async fn contract(&self, instrument: &Instrument) -> Result<Contract, IbError> {
-        let remembered = lock(&self.contracts).get(instrument).cloned();
-        if let Some((at, contract)) = &remembered
-            && at.elapsed() < CONTRACT_HOLDS
+        let learnt = self.learnt.contract(instrument).await;
+        if let Some(learnt) = &learnt
+            && learnt.is_fresh
         {
-            return Ok(contract.clone());
+            return Ok(learnt.value.clone());
         }
-        let refused = lock(&self.unknown).get(instrument).cloned();
-        if let Some((at, error)) = refused
-            && at.elapsed() < UNKNOWN_HOLDS
-        {
-            return Err(error);
+        if let Some(failure) = self.learnt.missing(instrument).await {
+            return Err(self.error(failure));
         }
 
         let answer = self.ask_for_contract(instrument).await;
-        match (answer, remembered) {
+        match (answer, learnt) {
             (Ok(contract), _) => {
-                let entry = (Instant::now(), contract.clone());
-                lock(&self.contracts).insert(instrument.clone(), entry);
+                self.learnt.keep_contract(instrument, &contract).await;
                 Ok(contract)
             }
-            (Err(error), Some((_, contract))) if error.is_transient() => Ok(contract),
+            (Err(error), Some(learnt)) if error.is_transient() => Ok(learnt.value),
             (Err(error), _) => {
-                if let IbFailure::UnknownSymbol { .. } | IbFailure::Ambiguous { .. } = error.failure
-                {
-                    let entry = (Instant::now(), error.clone());
-                    lock(&self.unknown).insert(instrument.clone(), entry);
-                }
+                self.learnt.keep_missing(instrument, &error.failure).await;
                 Err(error)
             }
         }
@@ -268,11 +248,7 @@ impl IbProvider {
     /// the midpoint are asked in turn.
     async fn head(&self, wish: &Wish<'_>) -> Result<Option<Utc>, IbError> {
         let key = wish.key;
-        let head_key = (key.instrument.clone(), key.what, key.session);
-        let remembered = lock(&self.heads).get(&head_key).copied();
-        if let Some((at, head)) = remembered
-            && at.elapsed() < HEAD_HOLDS
-        {
+        if let Some(head) = self.learnt.head(key).await {
             return Ok(head);
         }
 
@@ -290,7 +266,7 @@ impl IbProvider {
                 break;
             }
         }
-        lock(&self.heads).insert(head_key, (Instant::now(), head));
+        self.learnt.keep_head(key, head).await;
         Ok(head)
     }
 
@@ -341,6 +317,12 @@ impl IbProvider {
         } else {
             wish.span.micros()
         };
+        let timeframe = wish.key.timeframe;
+        let span = self
+            .learnt
+            .spans
+            .limit(timeframe, Some(span))
+            .unwrap_or(span);
 
         let mut bars = RawBars::default();
         for piece in pieces(range, span) {
@@ -362,6 +344,10 @@ impl IbProvider {
                 let answer = self.ask_for_bars(wish, &smaller, ATTEMPTS_MAX).await?;
                 bars.extend(&answer);
             }
+
+            // It was the length: the next run need not find out again.
+            let shorter = wish.span.fallback_micros();
+            self.learnt.spans.learn(timeframe, shorter).await;
         }
         Ok(bars)
     }
@@ -486,7 +472,12 @@ impl Provider for IbProvider {
     }
 
     fn span_max(&self, timeframe: Timeframe) -> Option<i64> {
-        RequestSpan::of(timeframe).map(RequestSpan::micros)
+        let span = RequestSpan::of(timeframe).map(RequestSpan::micros)?;
+        self.learnt.spans.limit(timeframe, Some(span))
+    }
+
+    async fn learn_span(&self, timeframe: Timeframe, span: i64) {
+        self.learnt.spans.learn(timeframe, span).await;
     }
 
     fn request_cost(&self, _: Timeframe) -> RequestCost {
@@ -494,6 +485,10 @@ impl Provider for IbProvider {
             per_request: REQUEST_COST + self.gateway.settings.spacing,
             per_day: Duration::ZERO,
         }
+    }
+
+    fn scheduled_time(&self, _: &SeriesKey, requests: usize) -> Duration {
+        self.gateway.pacer.schedule(requests)
     }
 
     /// Pairs by the price that is set and per trading date, which begins at 17:00 in New York; the
@@ -526,6 +521,7 @@ impl Provider for IbProvider {
     async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
         let wish = self.wish(key).await?;
         let head = self.head(&wish).await?;
+        self.learnt.spans.read(key.timeframe).await;
         let first = head.map(|head| label_of(head, key.timeframe));
         Ok(first.map(|first| first..now().max(first)))
     }

@@ -26,3 +26,5 @@ mod sample_provider;
 mod scripted;
 #[cfg(test)]
 mod shared_limits;
+#[cfg(test)]
+mod time_left;

@@ -1,6 +1,8 @@
 //! Every provider on the conformance suite, and what each exchange does in its own way. The
 //! exchanges are fake servers written from their documentation, never the exchanges themselves.
 
+use std::sync::Arc;
+
 use fake_http::exchanges::{binance, coinbase, kraken};
 use fetcher::FetcherSettings;
 use fetcher::conformance::{RULES, Sample, check_provider};
@@ -9,9 +11,10 @@ use fetcher::providers::Providers;
 use fetcher::remote_error::Failure;
 use jiff::SignedDuration;
 use market::{Instrument, Timeframe, Utc};
+use runtime::{OwnMemory, SharedMemory};
 use schemas::codes::Advice as _;
 
-use crate::fake_exchange::{Place, provider_at};
+use crate::fake_exchange::{Place, provider_at, settings_at};
 use crate::scripted::{HOUR, utc};
 
 fn instrument(text: &str) -> Instrument {
@@ -414,4 +417,22 @@ fn every_provider_on_the_network_has_its_settings() {
         settings["binance"].perp_url.as_deref(),
         Some("https://fapi.binance.com")
     );
+}
+
+#[tokio::test]
+async fn the_head_of_a_series_outlives_the_process() {
+    let place = Place::of("binance", binance, 50);
+    let memory: Arc<dyn SharedMemory> = Arc::new(OwnMemory::default());
+    let key = place.key("BTCUSDT");
+
+    let mut heads = Vec::new();
+    for _ in 0..3 {
+        let settings = settings_at("binance", &place.server.url());
+        let provider = Providers::with_memory(settings, Arc::clone(&memory));
+        let coverage = provider.open("binance").unwrap().coverage(&key).await;
+        heads.push(coverage.unwrap().unwrap().start);
+    }
+
+    assert_eq!(heads, [place.label(0); 3]);
+    assert_eq!(place.server.take_requests().len(), 1);
 }

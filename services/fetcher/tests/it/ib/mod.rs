@@ -9,4 +9,5 @@ mod loading;
 mod pacing;
 mod page;
 mod request_size;
+mod restarts;
 mod series;
