@@ -1,8 +1,9 @@
 //! The provider `ib` as a user meets it. A fake TWS stands in for the gateway.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use fake_tws::{Bar, FakeTws, Greeting, Label, Listed, Script};
+use fake_tws::{Bar, FakeTws, Greeting, Label, Listed, Request, Script};
 
 use crate::program::{Ended, ktrdr_in};
 
@@ -114,4 +115,46 @@ fn a_gateway_that_is_away_or_silent_is_told_apart() {
         silent.out,
         silent.err
     );
+}
+
+#[test]
+fn a_gateway_is_seen_to_go_and_to_come_back() {
+    // A37: within 5 s, and without a request for history.
+    let folder = tempfile::tempdir().unwrap();
+    let tws = gateway(|_| {});
+    let port = tws.port();
+    let is_connected = || {
+        let began = Instant::now();
+        let status = run_at(port, &folder, "provider status ib --json");
+        assert!(began.elapsed() < Duration::from_secs(5), "{}", status.err);
+        let line: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+        line["connected"].as_bool().unwrap()
+    };
+
+    assert!(is_connected());
+    let mut requests = tws.requests();
+    drop(tws);
+    assert!(!is_connected());
+    let back = FakeTws::start_at(port, Script::default()).unwrap();
+    assert!(is_connected());
+
+    requests.extend(back.requests());
+    let is_history = |request: &Request| matches!(request, Request::Bars(_) | Request::Head(_));
+    assert!(!requests.iter().any(|(_, request)| is_history(request)));
+}
+
+#[test]
+fn a_status_counts_what_services_have_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let tws = gateway(|_| {});
+    let commands = "ktrdr data load AAPL -t 1h --mode full --start 2024-01-16 --end 2024-01-17 \
+                    --provider ib --quiet; ktrdr provider status ib";
+
+    let up = ["up", "--profile", "test", "--services", "fetcher,validator"];
+    let arguments = [&up[..], &["--", "sh", "-c", commands]].concat();
+    let ended = with_port(&mut ktrdr_in(folder.path(), &arguments), tws.port());
+
+    // The head, and one request for bars.
+    let count = "2 historical requests in 10 minutes";
+    assert!(ended.out.contains(count), "{}{}", ended.out, ended.err);
 }

@@ -215,12 +215,12 @@ impl AccountView {
     pub(crate) fn take_own(
         &mut self,
         now: Duration,
-        kind: RequestKind,
+        made: Made,
         percent: u8,
     ) -> Result<(), Duration> {
         let mut budget = self.budget().with_percent(percent);
-        budget.take_until(now, now, kind)?;
-        self.own.push(Made { at: now, kind });
+        budget.take_until(now, made.at, made.kind)?;
+        self.own.push(made);
 
         // Without anybody to tell them to, only the last window matters.
         let window = self.loaded.rules().window;

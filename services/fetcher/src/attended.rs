@@ -72,3 +72,92 @@ fn with_wait(progress: &Progress, waiting: Option<Waiting>) -> Progress {
         ..progress.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::Notify;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::waits::wait_until;
+
+    /// What was shown after how many seconds, and a stop.
+    struct Onlooker {
+        began: Instant,
+        shown: Mutex<Vec<(u64, String)>>,
+        stop: Notify,
+    }
+
+    impl Onlooker {
+        fn new() -> Self {
+            Self {
+                began: Instant::now(),
+                shown: Mutex::default(),
+                stop: Notify::new(),
+            }
+        }
+    }
+
+    impl StepReporter for Onlooker {
+        fn report(&self, progress: Progress) {
+            let seconds = self.began.elapsed().as_secs();
+            self.shown.lock().unwrap().push((seconds, progress.message));
+        }
+
+        fn check_stop(&self) -> Result<(), StepError> {
+            Ok(())
+        }
+
+        async fn until_stop(&self) {
+            self.stop.notified().await;
+        }
+    }
+
+    async fn wait_for(seconds: u64) {
+        wait_until(Instant::now() + Duration::from_secs(seconds), "a limit").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_shown_when_it_begins_and_each_minute() {
+        let onlooker = Onlooker::new();
+        let progress = Progress::default();
+
+        let request = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            wait_for(130).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(())
+        };
+        attend(&onlooker, &progress, request).await.unwrap();
+
+        let shown = onlooker.shown.into_inner().unwrap();
+        let waiting = "Waiting: a limit".to_owned();
+        let mut expected: Vec<(u64, String)> = [5, 60, 120]
+            .map(|seconds| (seconds, waiting.clone()))
+            .into();
+        expected.push((135, "The wait is over".to_owned()));
+        assert_eq!(shown, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_a_wait_at_once() {
+        let onlooker = Onlooker::new();
+        let progress = Progress::default();
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            onlooker.stop.notify_one();
+        };
+
+        let request = async {
+            wait_for(3600).await;
+            Ok(())
+        };
+        let attended = attend(&onlooker, &progress, request);
+        let (ended, ()) = tokio::join!(attended, stop);
+
+        assert!(matches!(ended, Err(FetchError::Step(StepError::Stopped))));
+        assert_eq!(onlooker.began.elapsed(), Duration::from_secs(100));
+    }
+}

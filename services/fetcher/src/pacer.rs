@@ -224,7 +224,11 @@ impl Pacer {
         }
 
         let now = self.clock.now();
-        self.view().take_own(now, kind, OWN_PERCENT)
+        let made = Made {
+            at: self.clock.latest(),
+            kind,
+        };
+        self.view().take_own(now, made, OWN_PERCENT)
     }
 
     /// Changes what is shared, as often as others change it meanwhile. What `edit` refuses is not

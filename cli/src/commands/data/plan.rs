@@ -17,7 +17,7 @@ use crate::arguments::FetchArgs;
 use crate::console::durations::rough;
 use crate::console::{Exit, Failure, count_of, now};
 use crate::context::Context;
-use crate::inputs::providers::{open_providers, provider_failure};
+use crate::inputs::providers::{open_shared_providers, provider_failure};
 use crate::inputs::stored_series::{open_existing_store, with_calendar};
 use crate::inputs::symbol_files::gather_symbols;
 
@@ -42,7 +42,7 @@ struct SeriesPlan {
 
 /// Shows the requests that a load would make.
 pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
-    let providers = open_providers(context)?;
+    let providers = open_shared_providers(context).await?;
     let store = open_existing_store(context).await?;
 
     // All plans are made before one is shown: an error must not follow half a table.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
-use crate::inputs::providers::{open_providers, provider_failure};
+use crate::inputs::providers::{open_shared_providers, provider_failure};
 
 const HEADS: [&str; 4] = ["PROVIDER", "ITS NAME", "SYMBOL", "STATE"];
 
@@ -29,7 +29,7 @@ pub(super) struct SearchArgs {
 /// # Errors
 /// There is no such provider, or the one that was named cannot answer.
 pub(super) async fn run(args: &SearchArgs, context: &Context) -> Result<Exit, Failure> {
-    let providers = open_providers(context)?;
+    let providers = open_shared_providers(context).await?;
     let listings = match &args.provider {
         Some(name) => {
             let listings = search_in(&providers, name, &args.text).await?;

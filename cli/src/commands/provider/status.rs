@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
-use crate::inputs::providers::{open_providers, provider_failure};
+use crate::inputs::providers::{open_shared_providers, provider_failure};
 
 const HEADS: [&str; 5] = ["NAME", "STATE", "ANSWERED IN", "CLOCK", "DETAIL"];
 
@@ -25,7 +25,7 @@ pub(super) struct StatusArgs {
 /// # Errors
 /// There is no provider of a name.
 pub(super) async fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
-    let providers = open_providers(context)?;
+    let providers = open_shared_providers(context).await?;
     let mut names: Vec<&str> = args.names.iter().map(String::as_str).collect();
     if names.is_empty() {
         names = Providers::names();
@@ -99,6 +99,7 @@ fn health_json(name: &str, health: &Result<Health, ProviderError>) -> Value {
             "type": "provider_status",
             "name": name,
             "state": "ok",
+            "connected": true,
             "detail": health.detail,
             "latency_ms": health.latency.map(|latency| latency.as_secs_f64() * 1_000.0),
             "clock_ahead_ms": health.clock_ahead_ms,
@@ -107,6 +108,7 @@ fn health_json(name: &str, health: &Result<Health, ProviderError>) -> Value {
             "type": "provider_status",
             "name": name,
             "state": error.class().as_str(),
+            "connected": false,
             "code": error.code(),
             "detail": error.to_string(),
             "hint": error.hint(),

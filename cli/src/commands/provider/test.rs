@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::arguments::values::{parse_instrument, parse_timeframe};
 use crate::console::{Exit, Failure, now};
 use crate::context::Context;
-use crate::inputs::providers::{open_providers, provider_failure};
+use crate::inputs::providers::{open_shared_providers, provider_failure};
 
 /// Bars before the newest one that the sample reaches back.
 const SAMPLE_BARS: i64 = 200;
@@ -34,7 +34,7 @@ pub(super) struct TestArgs {
 /// # Errors
 /// There is no such provider, or it cannot answer.
 pub(super) async fn run(args: &TestArgs, context: &Context) -> Result<Exit, Failure> {
-    let provider = open_providers(context)?.open(&args.provider);
+    let provider = open_shared_providers(context).await?.open(&args.provider);
     let provider = provider.map_err(|error| provider_failure(&error))?;
     let sample = sample_of(args, &*provider).await?;
 

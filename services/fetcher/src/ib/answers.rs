@@ -7,6 +7,9 @@ use store::RawBar;
 use super::contracts::volume_of;
 use super::request_size::{DurationUnit, HistoryDuration};
 
+/// A difference of clocks that people should know of.
+const CLOCK_AHEAD_MS_MAX: i64 = 120_000;
+
 const DAY: i64 = 86_400_000_000;
 
 /// The library's word for a timeframe; absent where the gateway has no such bars.
@@ -81,4 +84,19 @@ pub(super) fn label_of(instant: Utc, timeframe: Timeframe) -> Utc {
         _ => midnight,
     };
     timeframe.label_of_last_day(day)
+}
+
+/// Says that the clock of the gateway is another one; nothing if it is about ours.
+pub fn clock_note(ahead_ms: Option<i64>) -> Option<String> {
+    let ahead_ms = ahead_ms?;
+    if ahead_ms.abs() <= CLOCK_AHEAD_MS_MAX {
+        return None;
+    }
+
+    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    let minutes = ahead_ms.abs() / 60_000;
+    Some(format!(
+        "the clock of ib is {minutes} min {side} ours: a bar is stored when it is over by both; \
+         look at the clock of this machine"
+    ))
 }

@@ -19,7 +19,7 @@ use store::RawBars;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::answers::{bar_of, bar_size_of, duration_of, label_of, micros_of};
+use super::answers::{bar_of, bar_size_of, clock_note, duration_of, label_of, micros_of};
 use super::asking::{Gateway, Question};
 use super::codes::{ATTEMPTS_MAX, Meaning, classify};
 use super::contracts::{CLASSES, contract_of, what_to_show};
@@ -46,8 +46,6 @@ static OPENED: Mutex<Option<Arc<IbProvider>>> = Mutex::new(None);
 const NAME: &str = "ib";
 /// Contracts that are named in place of an unknown one.
 const SIMILAR_MAX: usize = 5;
-/// A difference of clocks that people should know of.
-const CLOCK_AHEAD_MS_MAX: i64 = 120_000;
 /// An answer comes within this time, as a rule, beside the second between two requests.
 const REQUEST_COST: Duration = Duration::from_secs(2);
 
@@ -591,18 +589,4 @@ impl Provider for IbProvider {
     fn notes(&self, key: &SeriesKey) -> Vec<String> {
         lock(&self.notes).get(key).cloned().unwrap_or_default()
     }
-}
-
-fn clock_note(ahead_ms: Option<i64>) -> Option<String> {
-    let ahead_ms = ahead_ms?;
-    if ahead_ms.abs() <= CLOCK_AHEAD_MS_MAX {
-        return None;
-    }
-
-    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
-    let minutes = ahead_ms.abs() / 60_000;
-    Some(format!(
-        "the clock of ib is {minutes} min {side} ours: a bar is stored when it is over by both; \
-         look at the clock of this machine"
-    ))
 }
