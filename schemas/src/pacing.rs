@@ -41,7 +41,7 @@ impl From<MadeRequest> for (i64, u32, u64, u64) {
 pub struct PacingRecord {
     /// Version of this layout.
     pub v: u16,
-    /// Oldest first.
+    /// Those of the last window, oldest first.
     pub made: Vec<MadeRequest>,
     /// Nothing may be asked before, in microseconds since 1970; 0 without a pause.
     #[serde(default)]

@@ -29,7 +29,7 @@ pub const LEASES: &str = "ktrdr_leases";
 /// How long steps have taken.
 pub const TIMINGS: &str = "ktrdr_timings";
 
-/// What the processes that ask one provider remember together: requests lately made, heads, look-ups.
+/// What the processes that ask one provider remember together.
 pub const PACING: &str = "ktrdr_pacing";
 
 /// Schedules by their names, the only truth about them.

@@ -52,12 +52,14 @@ impl Memos<'_> {
     ) -> Result<Option<u64>, BusError> {
         let bucket = self.bus.bucket(Bucket::Pacing).await?;
         let failed = BusError::request(format!("write the memo {key}"));
+
         match revision {
             Some(revision) => match bucket.update(key, value, revision).await {
                 Ok(revision) => Ok(Some(revision)),
                 Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
                 Err(error) => Err(failed(error)),
             },
+
             None => match bucket.create(key, value).await {
                 Ok(revision) => Ok(Some(revision)),
                 Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),

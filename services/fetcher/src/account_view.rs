@@ -112,7 +112,7 @@ impl AccountView {
     pub(crate) fn budget(&self) -> RequestBudget {
         let mut budget = self.loaded.clone();
         for (made, sent) in &self.corrections {
-            budget.settle(*made, *sent);
+            budget.correct(*made, *sent);
         }
         for made in &self.own {
             budget.add(*made);

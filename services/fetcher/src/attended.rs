@@ -86,7 +86,7 @@ mod tests {
     /// What was shown after how many seconds, and a stop.
     struct Onlooker {
         began: Instant,
-        shown: Mutex<Vec<(u64, String)>>,
+        reports: Mutex<Vec<(u64, String)>>,
         stop: Notify,
     }
 
@@ -94,7 +94,7 @@ mod tests {
         fn new() -> Self {
             Self {
                 began: Instant::now(),
-                shown: Mutex::default(),
+                reports: Mutex::default(),
                 stop: Notify::new(),
             }
         }
@@ -103,7 +103,10 @@ mod tests {
     impl StepReporter for Onlooker {
         fn report(&self, progress: Progress) {
             let seconds = self.began.elapsed().as_secs();
-            self.shown.lock().unwrap().push((seconds, progress.message));
+            self.reports
+                .lock()
+                .unwrap()
+                .push((seconds, progress.message));
         }
 
         fn check_stop(&self) -> Result<(), StepError> {
@@ -132,13 +135,13 @@ mod tests {
         };
         attend(&onlooker, &progress, request).await.unwrap();
 
-        let shown = onlooker.shown.into_inner().unwrap();
+        let reports = onlooker.reports.into_inner().unwrap();
         let waiting = "Waiting: a limit".to_owned();
         let mut expected: Vec<(u64, String)> = [5, 60, 120]
             .map(|seconds| (seconds, waiting.clone()))
             .into();
         expected.push((135, "The wait is over".to_owned()));
-        assert_eq!(shown, expected);
+        assert_eq!(reports, expected);
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@ pub(crate) fn memo_key(parts: &[&str]) -> String {
 /// As it is written.
 #[derive(Debug, Serialize, Deserialize)]
 struct Written<T> {
-    /// Unix seconds.
+    /// Seconds since 1970.
     at: i64,
     value: T,
 }

@@ -1,10 +1,10 @@
 //! Holds the requests of one account to what its provider allows, over all processes that share a
 //! memory, and over their restarts.
 //!
-//! A request is reserved by one write: the requests of the last window with this one in it, in place
-//! of what was read, if nobody else has written meanwhile. Where many requests are made a write
-//! reserves several. Nothing is sent after the instant that was reserved. Without the memory a
-//! process goes on with half of the budget, and says so.
+//! A request is reserved by one write: the requests of the last window with this one in it, in
+//! place of what was read, if nobody else has written meanwhile. Where many requests are made a
+//! write reserves several. Nothing is sent after the instant that was reserved. Without the memory
+//! a process goes on with half of the budget, and says so.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

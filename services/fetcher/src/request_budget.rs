@@ -84,12 +84,24 @@ pub struct Made {
     pub kind: RequestKind,
 }
 
+impl Made {
+    /// As other processes read it.
+    fn record(&self) -> MadeRequest {
+        MadeRequest {
+            at: micros_of(self.at),
+            weight: self.kind.weight,
+            identity: self.kind.identity,
+            stream: self.kind.stream,
+        }
+    }
+}
+
 /// The requests of the last window, and pauses that the provider asked for.
 #[derive(Clone, Debug)]
 pub struct RequestBudget {
     rules: BudgetRules,
     kinds: KindRules,
-    /// Oldest first.
+    /// Those that count, oldest first.
     made: VecDeque<Made>,
     /// Nothing may be asked before.
     paused_until: Duration,
@@ -211,7 +223,7 @@ impl RequestBudget {
 
     /// Corrects what was counted: `made` was sent earlier, or counts for less. Nothing if it is
     /// not there any more.
-    pub fn settle(&mut self, made: Made, sent: Made) {
+    pub fn correct(&mut self, made: Made, sent: Made) {
         let place = self.made.iter().rposition(|each| *each == made);
         let Some(place) = place else {
             return;
@@ -309,23 +321,14 @@ impl RequestBudget {
             }
             made.push(at);
         }
-        let time_of = |steps: usize| {
-            let at = made.get(steps).or(made.last());
-            at.map_or(Duration::ZERO, |at| at.saturating_sub(now))
-        };
-        let window = time_of(2 * half).saturating_sub(time_of(half));
+        let window = time_after(&made, 2 * half).saturating_sub(time_after(&made, half));
         let count = u32::try_from(whole).unwrap_or(u32::MAX);
-        time_of(steps - whole * half).saturating_add(window.saturating_mul(count))
+        time_after(&made, steps - whole * half).saturating_add(window.saturating_mul(count))
     }
 
     /// What other processes are told; instants count from 1970.
     pub fn record(&self) -> PacingRecord {
-        let made = self.made.iter().map(|made| MadeRequest {
-            at: micros_of(made.at),
-            weight: made.kind.weight,
-            identity: made.kind.identity,
-            stream: made.kind.stream,
-        });
+        let made = self.made.iter().map(|made| made.record());
         PacingRecord {
             made: made.collect(),
             paused_until: micros_of(self.paused_until),
@@ -348,6 +351,13 @@ impl RequestBudget {
         }
         self.paused_until = duration_of(record.paused_until).min(now + PAUSE_MAX);
     }
+}
+
+/// The time from the first of some instants to the one after a number of steps.
+fn time_after(instants: &[Duration], steps: usize) -> Duration {
+    let first = instants.first().copied().unwrap_or_default();
+    let after = instants.get(steps).or(instants.last());
+    after.map_or(Duration::ZERO, |after| after.saturating_sub(first))
 }
 
 fn micros_of(instant: Duration) -> i64 {

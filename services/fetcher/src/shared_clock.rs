@@ -24,7 +24,7 @@ pub(crate) struct SharedClock(Mutex<Reading>);
 /// What the clock showed at an instant.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    shown: Duration,
+    time: Duration,
     at: Instant,
     /// It may have shown that much more.
     doubt: Duration,
@@ -35,9 +35,9 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(shown: Duration, doubt: Duration, is_shared: bool) -> Self {
+    fn new(time: Duration, doubt: Duration, is_shared: bool) -> Self {
         Self {
-            shown,
+            time,
             doubt: in_micros(doubt),
             at: Instant::now(),
             real: (RealInstant::now(), SystemTime::now()),
@@ -46,7 +46,7 @@ impl Reading {
     }
 
     fn now(&self) -> Duration {
-        in_micros(self.shown + self.at.elapsed())
+        in_micros(self.time + self.at.elapsed())
     }
 
     fn is_due(&self) -> bool {
@@ -80,8 +80,8 @@ impl SharedClock {
     }
 
     /// The instant at which it shows something; now if it has shown it already.
-    pub(crate) fn instant_of(&self, shown: Duration) -> Instant {
-        Instant::now() + shown.saturating_sub(self.now())
+    pub(crate) fn instant_of(&self, time: Duration) -> Instant {
+        Instant::now() + time.saturating_sub(self.now())
     }
 
     /// Reads it, if the last reading is old. True if instants before were those of this machine's
@@ -94,9 +94,9 @@ impl SharedClock {
 
         let mut best: Option<Reading> = None;
         for _ in 0..QUESTIONS_MAX {
-            let asked = Instant::now();
+            let began = Instant::now();
             let time = since_1970(memory.time().await?);
-            let took = asked.elapsed();
+            let took = began.elapsed();
 
             // It was true at some instant between question and answer.
             let reading = Reading::new(time, took, true);

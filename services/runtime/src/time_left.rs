@@ -65,10 +65,10 @@ impl TimeLeft {
     /// as long in proportion.
     pub fn note_schedule(&mut self, schedule: Schedule, now: Instant) {
         let covered = (schedule.until - self.fraction).max(f64::EPSILON);
-        let left = (1.0 - self.fraction).max(0.0);
+        let rest = (1.0 - self.fraction).max(0.0);
         self.noted = Some(Noted {
             at: now,
-            seconds: schedule.lasts.as_secs_f64() * (left / covered).max(1.0),
+            seconds: schedule.lasts.as_secs_f64() * (rest / covered).max(1.0),
         });
     }
 
@@ -181,7 +181,7 @@ mod tests {
         };
         time_left.note_schedule(schedule, now);
 
-        let left = time_left.remaining(now).unwrap();
-        assert!((left - 800.0).abs() < 0.1, "{left}");
+        let seconds_left = time_left.remaining(now).unwrap();
+        assert!((seconds_left - 800.0).abs() < 0.1, "{seconds_left}");
     }
 }

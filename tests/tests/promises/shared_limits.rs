@@ -52,7 +52,7 @@ async fn two_processes_keep_to_one_limit_together() {
         let sent = Arc::clone(&sent);
         processes.spawn(async move {
             ask(&new_pacer(&sandbox).await, 10, &sent).await;
-            // Started anew with the window full.
+            // Another one, with the window full.
             ask(&new_pacer(&sandbox).await, 5, &sent).await;
         });
     }
@@ -89,7 +89,7 @@ async fn a_wait_longer_than_the_hold_on_its_message_keeps_it() {
     let hold = sandbox.bus().timing().ack_wait;
     let pause = hold * 4;
 
-    // The first request is told to come back later.
+    // The answer to the first request is to come back later.
     let this_hour = Timestamp::now().as_second().div_euclid(3_600) * 3_600;
     let candles = rising_candles(this_hour - 99 * 3_600, 3_600, 100);
     let is_first = Mutex::new(true);

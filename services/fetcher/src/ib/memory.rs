@@ -63,6 +63,7 @@ impl IbMemory {
         let missing = self.missing.recall(&instrument.id()).await;
         let missing = missing.filter(|missing| missing.is_fresh)?;
         let instrument = instrument.spelling();
+
         Some(match missing.value {
             Missing::Unknown { similar } => IbFailure::UnknownSymbol {
                 instrument,

@@ -1,5 +1,5 @@
 //! What the fetchers of one account share, in virtual time: whatever they do at once, and however
-//! often they start anew, no rule is broken.
+//! often they are restarted, no rule is broken.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,6 +13,7 @@ use fetcher::request_budget::{BudgetRules, KindRules, RequestBudget, RequestKind
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use runtime::{Memo, MemoryAway, OwnMemory, SharedMemory};
+use schemas::pacing::PacingRecord;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -177,7 +178,7 @@ async fn two_fetchers_of_one_account_break_no_rule() {
                     return;
                 };
 
-                // Each starts anew in the middle, one of them while the window is full.
+                // Each is restarted in the middle, one of them while the window is full.
                 if number / 2 == 25 + 24 * fetcher {
                     pacer = pacer_of(&memory);
                 }
@@ -390,72 +391,96 @@ proptest! {
     }
 }
 
+const HOST: BudgetRules = BudgetRules {
+    weight_max: 12,
+    window: seconds(60),
+    spacing: Duration::ZERO,
+};
+const KINDS: KindRules = KindRules {
+    identical_apart: seconds(15),
+    burst_max: 5,
+    burst_window: seconds(2),
+};
+
 /// Processes that see what the others have done only when their write meets one of those.
+struct Processes {
+    views: Vec<(RequestBudget, u64)>,
+    record: PacingRecord,
+    revision: u64,
+}
+
+impl Processes {
+    fn start(count: usize) -> Self {
+        let empty = RequestBudget::with_kinds(HOST, KINDS);
+        Self {
+            record: empty.record(),
+            views: vec![(empty, 0); count],
+            revision: 0,
+        }
+    }
+
+    /// Reserves a request that is sent until an instant; false if the rules do not allow it.
+    fn reserve(
+        &mut self,
+        process: usize,
+        now: Duration,
+        until: Duration,
+        kind: RequestKind,
+    ) -> bool {
+        let view = &mut self.views[process];
+        let mut draft = view.0.clone();
+        let mut taken = draft.take_until(now, until, kind);
+
+        // A write in place of an old revision is refused: read, and decide again.
+        if taken.is_ok() && view.1 != self.revision {
+            draft.load(&self.record, now);
+            *view = (draft.clone(), self.revision);
+            taken = draft.take_until(now, until, kind);
+        }
+        if taken.is_ok() {
+            self.revision += 1;
+            self.record = draft.record();
+            *view = (draft, self.revision);
+        }
+        taken.is_ok()
+    }
+}
+
 fn check_interleaving(turns: &[Turn], holds: Duration) -> Result<(), TestCaseError> {
-    let rules = BudgetRules {
-        weight_max: 12,
-        window: seconds(60),
-        spacing: Duration::ZERO,
-    };
-    let kinds = KindRules {
-        identical_apart: seconds(15),
-        burst_max: 5,
-        burst_window: seconds(2),
-    };
-    let empty = RequestBudget::with_kinds(rules, kinds);
-    let mut processes = vec![(empty.clone(), 0_usize); 3];
-    let mut record = empty.record();
-    let mut revision = 0;
+    let mut processes = Processes::start(3);
     let mut now = seconds(1_000_000);
     let mut sent: Vec<Sent> = Vec::new();
-
     for (process, after_ms, late, what, weight) in turns {
         now += Duration::from_millis(*after_ms);
-        let view = &mut processes[*process];
         let kind = RequestKind {
             weight: *weight,
             identity: u64::from(*what) + 1,
             stream: u64::from(*what % 2) + 1,
         };
-        let mut draft = view.0.clone();
-        let mut taken = draft.take_until(now, now + holds, kind);
-
-        // A write in place of an old revision is refused: read, and decide again.
-        if taken.is_ok() && view.1 != revision {
-            draft.load(&record, now);
-            *view = (draft.clone(), revision);
-            taken = draft.take_until(now, now + holds, kind);
+        if processes.reserve(*process, now, now + holds, kind) {
+            sent.push(Sent {
+                at: now + holds.mul_f64(*late as f64 / 1_000.0),
+                request: PacedRequest {
+                    identity: what.to_string(),
+                    tick: (*what % 2).to_string(),
+                    weight: *weight,
+                },
+            });
         }
-        if taken.is_err() {
-            continue;
-        }
-        revision += 1;
-        record = draft.record();
-        *view = (draft, revision);
-        sent.push(Sent {
-            at: now + holds.mul_f64(*late as f64 / 1_000.0),
-            request: PacedRequest {
-                identity: what.to_string(),
-                tick: (*what % 2).to_string(),
-                weight: *weight,
-            },
-        });
     }
 
     sent.sort_by_key(|each| each.at);
-    prop_assert!(heaviest(&sent, seconds(60), |_| true) <= 12);
+    prop_assert!(heaviest(&sent, HOST.window, |_| true) <= HOST.weight_max);
     for tick in ["0", "1"] {
-        prop_assert!(heaviest(&sent, seconds(2), |each| each.request.tick == tick) <= 5);
+        let burst = heaviest(&sent, KINDS.burst_window, |each| each.request.tick == tick);
+        prop_assert!(burst <= KINDS.burst_max);
     }
     for what in 0..6_u32 {
         let identity = what.to_string();
         let same = sent.iter().filter(|each| each.request.identity == identity);
         let instants: Vec<Duration> = same.map(|each| each.at).collect();
-        prop_assert!(
-            instants
-                .windows(2)
-                .all(|two| two[1] - two[0] >= seconds(15))
-        );
+        let mut apart = instants.windows(2).map(|two| two[1] - two[0]);
+        prop_assert!(apart.all(|apart| apart >= KINDS.identical_apart));
     }
     Ok(())
 }

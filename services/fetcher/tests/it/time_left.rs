@@ -82,7 +82,7 @@ impl Provider for Paced {
 struct Said {
     at: Instant,
     fraction: f64,
-    left: Option<f64>,
+    seconds_left: Option<f64>,
     waiting: Option<Waiting>,
 }
 
@@ -101,7 +101,7 @@ impl StepReporter for Onlooker {
         self.said.lock().unwrap().push(Said {
             at: now,
             fraction: progress.fraction,
-            left: time_left.remaining(now),
+            seconds_left: time_left.remaining(now),
             waiting: progress.waiting,
         });
     }
@@ -168,6 +168,6 @@ async fn three_hours_of_pacing_are_foreseen() {
 /// What an estimate was wrong by, as a share of the truth.
 fn error_of(said: &Said, end: Instant) -> f64 {
     let truth = (end - said.at).as_secs_f64();
-    said.left
-        .map_or(f64::INFINITY, |left| (left - truth).abs() / truth)
+    said.seconds_left
+        .map_or(f64::INFINITY, |seconds| (seconds - truth).abs() / truth)
 }
