@@ -19,6 +19,31 @@ pub struct Count {
     pub total: u64,
 }
 
+/// What the requests for one series have come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentCounts {
+    /// All requests of the plan.
+    pub total: u64,
+    /// Those that were answered with bars.
+    pub ok: u64,
+    /// Those that were answered with none.
+    pub empty: u64,
+    /// Those that were not answered after all tries.
+    pub failed: u64,
+    /// Those that were not made, since the provider was given up.
+    pub skipped: u64,
+}
+
+impl SegmentCounts {
+    /// Those that are over, however.
+    pub const fn ended(&self) -> u64 {
+        self.ok
+            .saturating_add(self.empty)
+            .saturating_add(self.failed)
+            .saturating_add(self.skipped)
+    }
+}
+
 /// The device a trainer computes on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Device {
@@ -109,6 +134,9 @@ pub enum Context {
         bars: u64,
         /// Bars committed to the store so far.
         saved_bars: u64,
+        /// Requests to a provider; absent where none are made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        segments: Option<SegmentCounts>,
     },
     /// Fitting a network.
     Train {

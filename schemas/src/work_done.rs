@@ -119,6 +119,7 @@ mod tests {
                 timeframe: "1h".to_owned(),
                 bars: 1_600,
                 saved_bars: 1_500,
+                segments: None,
             },
             ..Progress::default()
         };

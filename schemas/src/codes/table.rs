@@ -90,6 +90,7 @@ codes! {
         DATA_INVALID_TIMEFRAME = "InvalidTimeframe": "A text does not name a timeframe.";
         DATA_MISSING = "Missing": "No file was given for bars that the strategy needs.";
         DATA_NO_BARS = "NoBars": "There are no bars of the series in the range.";
+        DATA_PARTIAL = "Partial": "A provider answered for a part of a load only.";
         DATA_NO_SERIES = "NoSeries":
             "The request names no series for bars that the strategy needs.";
         DATA_NO_SYMBOL = "NoSymbol": "There are no bars of a symbol of the strategy.";

@@ -7,6 +7,7 @@ use super::series_list;
 use crate::command::Command;
 use crate::gaps::FetchedGaps;
 use crate::ids::Service;
+use crate::progress::SegmentCounts;
 
 /// Most series of one command: every symbol of the largest strategy, 256, in each of the eight
 /// timeframes.
@@ -120,12 +121,51 @@ pub struct FetchedSeries {
     pub missing: u64,
     /// Of these, bars that are still missing: the provider has none, or was not asked.
     pub remaining: u64,
+    /// Whether everything that was asked for was answered.
+    #[serde(default)]
+    pub state: FetchState,
+    /// How many of the requests planned came to what.
+    #[serde(default)]
+    pub segments: SegmentCounts,
+    /// The ranges that got no answer, a few at most; neighbours with one reason are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<UnansweredRange>,
     /// Gaps by class, before and after.
     #[serde(default)]
     pub gaps: FetchedGaps,
     /// What people should know, a few at most.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// How the fetch of a series ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FetchState {
+    /// Every request was answered, with bars or with none.
+    #[default]
+    Completed,
+    /// Some requests were answered and some were not.
+    Partial,
+}
+
+/// A range that the provider did not answer for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnansweredRange {
+    /// First label, microseconds UTC, inclusive.
+    pub start: i64,
+    /// End of the labels, microseconds UTC, exclusive.
+    pub end: i64,
+    /// Requests in it.
+    pub segments: u64,
+    /// Expected bars that it misses.
+    pub bars: u64,
+    /// How often each request was made, at most; 0 for one that nobody made.
+    pub tries: u32,
+    /// Code of the last failure; empty for a request that nobody made.
+    pub code: String,
+    /// Why there is no answer.
+    pub reason: String,
 }
 
 /// Counts of the work on one series, over all attempts.

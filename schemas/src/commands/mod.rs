@@ -14,7 +14,10 @@ pub mod validate;
 pub use bundle::{BUNDLE_TRAININGS_MAX, Bundle, BundleMember, BundleResult, BundleVersion};
 pub use confirm::{ConfirmModel, ConfirmOutcome, RegistryOutcome, RegistryWork};
 pub use dummy::{DummyOutcome, RunDummy};
-pub use fetch::{FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest};
+pub use fetch::{
+    FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchState, FetchedSeries, SeriesRequest,
+    UnansweredRange,
+};
 pub use process::{ProcessBars, ProcessOutcome};
 pub use spread::{
     CHILDREN_AT_ONCE, CHILDREN_PER_LIST, ChildList, KindRun, OnFailure, Spread, SpreadOutcome,

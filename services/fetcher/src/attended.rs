@@ -11,23 +11,22 @@ use tokio::sync::watch;
 use tokio::time::interval;
 
 use crate::error::FetchError;
-use crate::provider::ProviderError;
 use crate::waits::with_shown_waits;
 
 /// How often a wait is reported again: each report says that the work goes on, and work that
 /// reports nothing for ten minutes loses its message.
-const REPEAT: Duration = Duration::from_secs(60);
+pub(crate) const REPEAT: Duration = Duration::from_secs(60);
 /// A wait that ends sooner is over before anybody has read of it.
 const SHORT: SignedDuration = SignedDuration::from_secs(1);
 
 /// Waits for an answer. `progress` is what is shown of the work around it, with each wait.
 ///
 /// # Errors
-/// The work must be left, or the provider cannot answer.
+/// The work must be left.
 pub(crate) async fn attend<T>(
     reporter: &impl StepReporter,
     progress: &Progress,
-    request: impl Future<Output = Result<T, ProviderError>>,
+    request: impl Future<Output = T>,
 ) -> Result<T, FetchError> {
     let (sender, mut waits) = watch::channel(None);
     let mut request = pin!(with_shown_waits(sender, request));
@@ -39,7 +38,7 @@ pub(crate) async fn attend<T>(
         tokio::select! {
             biased;
             () = &mut stop => return Err(FetchError::Step(StepError::Stopped)),
-            answer = &mut request => return Ok(answer?),
+            answer = &mut request => return Ok(answer),
             Ok(()) = waits.changed() => {}
             _ = repeats.tick() => {}
         }
@@ -54,14 +53,15 @@ pub(crate) async fn attend<T>(
 }
 
 /// True for a wait that lasts, or of which nobody knows how long it does.
-fn is_worth_showing(waiting: &Waiting) -> bool {
+pub(crate) fn is_worth_showing(waiting: &Waiting) -> bool {
     let now = Timestamp::now();
     waiting
         .until
         .is_none_or(|until| until.duration_since(now) >= SHORT)
 }
 
-fn with_wait(progress: &Progress, waiting: Option<Waiting>) -> Progress {
+/// Progress that shows a wait, or that there is none any more.
+pub(crate) fn with_wait(progress: &Progress, waiting: Option<Waiting>) -> Progress {
     let message = match &waiting {
         Some(waiting) => format!("Waiting: {}", waiting.reason),
         None => "The wait is over".to_owned(),

@@ -51,6 +51,14 @@ pub enum FetchError {
     /// The provider failed.
     #[error("the provider cannot answer")]
     Provider(#[from] ProviderError),
+    /// The provider failed, however often it was asked, and nothing was fetched.
+    #[error("the provider cannot answer")]
+    Unanswered {
+        /// Bars of the series that are stored, as they were before.
+        stored: u64,
+        /// The last failure.
+        source: ProviderError,
+    },
     /// The provider's labels are not those of the timeframe.
     #[error("the provider's bars cannot be used")]
     Labels(#[from] CloseTimeError),
@@ -89,7 +97,7 @@ impl Advice for FetchError {
             Self::Timeframe(_) => codes::DATA_INVALID_TIMEFRAME,
             Self::Range(_) => codes::DATA_INVALID_DATE_RANGE,
             Self::NothingStored { .. } | Self::NothingThere { .. } => codes::DATA_NO_BARS,
-            Self::Provider(error) => error.code(),
+            Self::Provider(error) | Self::Unanswered { source: error, .. } => error.code(),
             Self::Labels(_) => codes::DATA_INVALID_LABEL,
             Self::Scale { .. } => codes::DATA_ADJUSTMENT_BREAK,
             Self::Store(error) => error.code(),
@@ -108,13 +116,9 @@ impl Advice for FetchError {
             Self::NothingThere { .. } => {
                 "ask for other dates, or with --mode full for all there is"
             }
-            // Every segment before this one is committed.
-            Self::Provider(error) if error.is_transient() => {
-                let hint = error.hint();
-                return format!(
-                    "{hint}; bars fetched so far are stored, and the same load goes on after them"
-                )
-                .into();
+            Self::Unanswered { stored, source } => {
+                let hint = source.hint();
+                return format!("{hint}; {}", describe_stored(*stored)).into();
             }
             Self::Provider(error) => return error.hint(),
             Self::Labels(error) => return error.hint().into(),
@@ -126,6 +130,17 @@ impl Advice for FetchError {
             Self::Store(error) => return error.hint(),
             Self::Step(_) => "",
         })
+    }
+}
+
+/// What is safe although nothing was fetched, and how to go on.
+fn describe_stored(bars: u64) -> String {
+    match bars {
+        0 => "nothing is stored yet: run the same command again later".to_owned(),
+        bars => format!(
+            "the {bars} stored bars are unchanged; run the same command again later: it asks only \
+             for what is missing"
+        ),
     }
 }
 
@@ -161,6 +176,7 @@ impl From<FetchError> for StepError {
             FetchError::Step(error) => error,
             // The store knows which of its failures may pass, and so does the provider.
             FetchError::Store(error) => error.into(),
+            // Its own tries are over; only the end of this process says nothing about it.
             FetchError::Provider(error) if error.is_transient() => {
                 Self::retry(RetryClass::Provider, record)
             }
@@ -180,10 +196,13 @@ mod tests {
             address: "127.0.0.1:4002".to_owned(),
             failure: IbFailure::Silent { seconds: 3 },
         };
-        let error = FetchError::Provider(silent.into());
+        let error = FetchError::Unanswered {
+            stored: 120,
+            source: silent.into(),
+        };
 
         let hint = error.hint();
         assert!(hint.starts_with("restart the gateway"), "{hint}");
-        assert_eq!(hint.matches("bars fetched so far are stored").count(), 1);
+        assert_eq!(hint.matches("the 120 stored bars are unchanged").count(), 1);
     }
 }

@@ -1,42 +1,50 @@
-//! The work itself: plan a series, ask segment by segment, commit each one before the next.
+//! The work itself: plan a series, ask segment by segment, store what comes, say what is left.
 
 use std::ops::Range;
 
-use jiff::civil::Date;
-use market::{Calendar, GapAnalysis, GapClass, Instrument, SeriesKey, Utc, close_times, gaps};
-use runtime::{Schedule, StepReporter};
+use market::{Calendar, GapAnalysis, Instrument, SeriesKey, Utc};
+use runtime::StepReporter;
 use schemas::codes;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
-    FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest,
+    FetchBars, FetchMode, FetchOutcome, FetchState, FetchedSeries, SeriesRequest,
 };
 use schemas::errors::ErrorRecord;
-use schemas::gaps::FetchedGaps;
-use schemas::manifests::EmptyInterval;
-use schemas::progress::{Context, Count, Progress};
-use store::{ALL_TIME, Edit, RawBars, SeriesSnapshot, Store, report_key, report_sha256};
+use schemas::progress::{Context, Count, Progress, SegmentCounts};
+use store::{ALL_TIME, SeriesSnapshot, Store, report_key, report_sha256};
 
+use crate::asking::{Asker, Trouble};
+use crate::asking_rules::AskingRules;
 use crate::attended::attend;
+use crate::breaker::Breaker;
+use crate::description::{compare_gaps, describe_unanswered, fetched_series};
 use crate::error::FetchError;
 use crate::finer::{SourceSeries, replace_missing};
 use crate::gap_settings::GapSettings;
-use crate::ledger::{holding_ranges, is_truncated};
-use crate::plan::{
-    FetchPlan, FetchWish, Segment, SeriesFacts, completed, find_gaps, is_final, obtainable, plan,
-};
-use crate::provider::Provider;
-use crate::seam::check_scale;
+use crate::ledger::holding_ranges;
+use crate::plan::{FetchPlan, FetchWish, SeriesFacts, completed, find_gaps, obtainable, plan};
+use crate::provider::{Provider, ProviderError};
+use crate::segment_loop::{RunEnd, SegmentRun};
 use crate::stored_state::StoredState;
 use crate::tally::{FetchCheckpoint, Tally};
 
 /// Warnings kept per series.
-const WARNINGS_MAX: usize = 5;
+pub(crate) const WARNINGS_MAX: usize = 5;
 
 /// Shares of a series' progress: before its gaps are analysed, before the first request, and before
 /// what follows the last one.
 const ANALYSED: f64 = 0.05;
-const PLANNED: f64 = 0.10;
-const FETCHED: f64 = 0.94;
+pub(crate) const PLANNED: f64 = 0.10;
+pub(crate) const FETCHED: f64 = 0.94;
+
+/// How a provider is asked, and what is remembered of its failures.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// How often, and how many requests at a time.
+    pub rules: AskingRules,
+    /// The failures of this process with that provider.
+    pub breaker: &'a Breaker,
+}
 
 /// Fetches what is missing of every series of a command, in order. Run again after a crash, it goes
 /// on where the last committed piece ends.
@@ -51,6 +59,27 @@ pub async fn fetch<P: Provider + ?Sized>(
     now: Utc,
     reporter: &impl StepReporter,
 ) -> Result<FetchOutcome, FetchError> {
+    let asking = Asking {
+        rules: provider.asking_rules(),
+        breaker: &Breaker::default(),
+    };
+    fetch_as(store, provider, command, settings, now, reporter, asking).await
+}
+
+/// As [`fetch`], with rules and a breaker of the caller's.
+///
+/// # Errors
+/// As those of [`fetch`].
+pub async fn fetch_as<P: Provider + ?Sized>(
+    store: &Store,
+    provider: &P,
+    command: &FetchBars,
+    settings: &GapSettings,
+    now: Utc,
+    reporter: &impl StepReporter,
+    asking: Asking<'_>,
+) -> Result<FetchOutcome, FetchError> {
+    asking.breaker.begin();
     let sources = sources_of(store, provider, command).await?;
     let mut checkpoint: FetchCheckpoint = reporter.resume_point().unwrap_or_default();
     let mut finished: Vec<Tally> = match &checkpoint.finished {
@@ -68,6 +97,7 @@ pub async fn fetch<P: Provider + ?Sized>(
             key: &source.key,
             now,
             reporter,
+            asking,
             index,
             count: sources.len(),
         };
@@ -178,14 +208,15 @@ fn series_key(
 }
 
 /// The fetch of one series of a command.
-struct SeriesFetch<'a, P: ?Sized, R> {
-    store: &'a Store,
-    provider: &'a P,
-    command: &'a FetchBars,
+pub(crate) struct SeriesFetch<'a, P: ?Sized, R> {
+    pub(crate) store: &'a Store,
+    pub(crate) provider: &'a P,
+    pub(crate) command: &'a FetchBars,
     settings: &'a GapSettings,
-    key: &'a SeriesKey,
-    now: Utc,
-    reporter: &'a R,
+    pub(crate) key: &'a SeriesKey,
+    pub(crate) now: Utc,
+    pub(crate) reporter: &'a R,
+    asking: Asking<'a>,
     /// Place of the series in the command, from 0.
     index: usize,
     /// Number of series in the command.
@@ -200,10 +231,10 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
     ) -> Result<FetchedSeries, FetchError> {
         self.reporter.check_stop()?;
         let message = format!("Reading what is stored of {}", self.title());
-        self.report(0.0, 0, message, None);
+        self.report(0.0, 0, message);
         let snapshot = self.store.series().snapshot(self.key, None).await?;
         let warnings = self.warn_of_loss(snapshot.as_ref()).await;
-        self.report(ANALYSED, 0, self.analysis_message(), None);
+        self.report(ANALYSED, 0, self.analysis_message());
 
         // Mode `local` asks no provider for anything.
         if self.command.mode == FetchMode::Local {
@@ -218,16 +249,113 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
             snapshot,
             warnings,
         };
-        let request = self.provider.coverage(self.key);
-        let coverage = attend(self.reporter, &self.progress(ANALYSED, 0), request).await?;
+        let coverage = self.ask_for_coverage(&state).await?;
         let plan = plan(&self.wish(), &self.facts(&state, coverage.clone()))?;
         state.warnings.extend(plan.warnings.iter().cloned());
         tally.missing.get_or_insert(plan.missing);
-        self.fetch_segments(&plan, &mut state, tally, finished)
-            .await?;
+        let run = SegmentRun::new(&plan, &mut state, tally, finished);
+        let end = self.fetch_segments(run).await?;
+        let end = Self::require_answers(end, tally, &state)?;
 
         let remaining = self.find_remaining(&plan, &state, coverage);
-        self.finish(&plan, state, *tally, &remaining)
+        let fetched = self.finish(&plan, state, *tally, &remaining)?;
+        Ok(self.with_unanswered(fetched, &end).await)
+    }
+
+    pub(crate) const fn asker(&self) -> Asker<'_, P> {
+        Asker {
+            provider: self.provider,
+            key: self.key,
+            breaker: self.asking.breaker,
+            rules: self.asking.rules,
+        }
+    }
+
+    /// Asks what the provider may have.
+    async fn ask_for_coverage(
+        &self,
+        state: &StoredState,
+    ) -> Result<Option<Range<Utc>>, FetchError> {
+        let asker = self.asker();
+        let progress = self.progress(ANALYSED, 0, SegmentCounts::default());
+
+        loop {
+            return match attend(self.reporter, &progress, asker.coverage()).await? {
+                Ok(coverage) => Ok(coverage),
+                Err(
+                    Trouble::Failed { error, .. }
+                    | Trouble::TooSlow { error, .. }
+                    | Trouble::Final { error, .. },
+                ) => Err(Self::unanswered(error, state)),
+
+                // Given up by other work meanwhile: a series begins with a try of its own.
+                Err(Trouble::Spent) => {
+                    asker.breaker.begin();
+                    continue;
+                }
+            };
+        }
+    }
+
+    /// Refuses an end in which nothing was answered, in this attempt or in one before.
+    fn require_answers(
+        mut end: RunEnd,
+        tally: &Tally,
+        state: &StoredState,
+    ) -> Result<RunEnd, FetchError> {
+        let has_answers = end.counts.ok + end.counts.empty + tally.work.segments > 0;
+        if has_answers {
+            return Ok(end);
+        }
+
+        // The last failure says most: it is the one that ended the work.
+        let mut errors = end.unanswered.iter_mut().rev();
+        match errors.find_map(|(range, _)| range.error.take()) {
+            Some(error) => Err(Self::unanswered(error, state)),
+            None => Ok(end),
+        }
+    }
+
+    fn unanswered(source: ProviderError, state: &StoredState) -> FetchError {
+        if !source.is_transient() || matches!(source, ProviderError::Stopped { .. }) {
+            return source.into();
+        }
+
+        let manifest = state.snapshot.as_ref().map(|snapshot| &snapshot.manifest);
+        FetchError::Unanswered {
+            stored: manifest.map_or(0, |manifest| manifest.rows()),
+            source,
+        }
+    }
+
+    /// Adds to a fetched series what is left of it, and tells people at once.
+    async fn with_unanswered(&self, mut fetched: FetchedSeries, end: &RunEnd) -> FetchedSeries {
+        fetched.segments = end.counts;
+        if end.unanswered.is_empty() {
+            return fetched;
+        }
+
+        fetched.state = FetchState::Partial;
+        fetched.unanswered = describe_unanswered(&end.unanswered);
+        let first = fetched.unanswered.first();
+        let reason = first.map_or("", |range| range.reason.as_str());
+        let SegmentCounts {
+            total,
+            failed,
+            skipped,
+            ..
+        } = end.counts;
+
+        let message = format!(
+            "{} of {total} requests for {} were not answered: {reason}",
+            failed + skipped,
+            self.title()
+        );
+        let hint = "the bars that came are stored; run the same command again: it asks only for \
+                    what is left";
+        let warning = ErrorRecord::new(codes::DATA_PARTIAL, message, hint);
+        self.reporter.warn(&warning).await;
+        fetched
     }
 
     /// Says that the newest manifest is gone, for the outcome and at once.
@@ -263,7 +391,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
 
         warnings.extend(self.provider.notes(self.key));
         let message = format!("Stored {}", self.title());
-        self.report(1.0, tally.work.new, message, None);
+        self.report(1.0, tally.work.new, message);
 
         Ok(FetchedSeries {
             remaining: obtainable(remaining),
@@ -286,125 +414,6 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         }
     }
 
-    /// Asks for each segment and commits the answer before the next one, so that a crash costs one
-    /// request.
-    async fn fetch_segments(
-        &self,
-        plan: &FetchPlan,
-        state: &mut StoredState,
-        tally: &mut Tally,
-        finished: &Option<String>,
-    ) -> Result<(), FetchError> {
-        let total: u64 = plan.segments.iter().map(|segment| segment.bars).sum();
-        let mut done = 0;
-
-        for (number, segment) in plan.segments.iter().enumerate() {
-            self.reporter.check_stop()?;
-            let share = PLANNED + (FETCHED - PLANNED) * done as f64 / total.max(1) as f64;
-            let message = self.segment_message(number + 1, plan.segments.len(), &segment.range);
-            self.report(share, tally.work.new, message, Some(Count { done, total }));
-
-            self.reporter.schedule(Schedule {
-                until: (self.index + 1) as f64 / self.count as f64,
-                lasts: self
-                    .provider
-                    .scheduled_time(self.key, plan.segments.len() - number),
-            });
-
-            let progress = self.progress(share, tally.work.new);
-            let request = self.provider.bars(self.key, segment.range.clone());
-            let answer = attend(self.reporter, &progress, request).await?;
-            self.commit_answer(&answer, segment, plan.head, state, &mut tally.work)
-                .await?;
-            done += segment.bars;
-
-            // Written after the commit: a crash between the two loses counts, but never bars.
-            let checkpoint = FetchCheckpoint {
-                finished: finished.clone(),
-                current: *tally,
-            };
-            self.reporter.checkpoint(&checkpoint).await?;
-        }
-        Ok(())
-    }
-
-    /// Commits the answer for one segment, together with what the provider turned out not to have.
-    /// `head` is the label of the provider's first bar.
-    async fn commit_answer(
-        &self,
-        answer: &RawBars,
-        segment: &Segment,
-        head: Option<Utc>,
-        state: &mut StoredState,
-        work: &mut FetchCounts,
-    ) -> Result<(), FetchError> {
-        let answer = answer.between(&segment.range);
-
-        // Bars of two scales in one series would look like a jump of the market.
-        if !self.command.refetch
-            && let Some(snapshot) = &state.snapshot
-        {
-            check_scale(self.store, self.key, snapshot, &answer).await?;
-        }
-        let bars = self.storable_bars(&answer, &state.opens)?;
-
-        state.add_opens(&bars.open_time);
-        let empty_intervals = self.absent_bars(segment, &answer, head, state);
-        let edit = Edit {
-            bars,
-            empty_intervals,
-            calendar: Calendar::for_key(self.key).name().to_owned(),
-            at: self.now,
-        };
-        let revision = state
-            .snapshot
-            .as_ref()
-            .map(|snapshot| snapshot.manifest.revision);
-        let outcome = self.store.series().commit(self.key, edit, revision).await?;
-
-        // Counts of an earlier attempt come from the record, where anything may be written.
-        work.fetched = work.fetched.saturating_add(answer.len() as u64);
-        work.new = work.new.saturating_add(outcome.new);
-        work.changed = work.changed.saturating_add(outcome.changed);
-        work.segments = work.segments.saturating_add(1);
-        work.empty = work.empty.saturating_add(u64::from(answer.is_empty()));
-        state.snapshot = Some(outcome.snapshot);
-        Ok(())
-    }
-
-    /// The expected bars of a segment that did not come: they are kept as absent, so that they are
-    /// not asked for again. An answer without its beginning says nothing about it.
-    fn absent_bars(
-        &self,
-        segment: &Segment,
-        answer: &RawBars,
-        head: Option<Utc>,
-        state: &mut StoredState,
-    ) -> Vec<EmptyInterval> {
-        let mut slots = completed(&self.facts(state, None), segment.range.clone());
-        let first_label = answer.open_time.first().copied();
-        let begins_after_head = head.is_none_or(|head| head < segment.range.start);
-
-        // At the provider's first bar a late beginning is normal; elsewhere the answer was cut.
-        if self.provider.may_truncate() && begins_after_head && is_truncated(&slots, first_label) {
-            let start = first_label.unwrap_or(segment.range.start);
-            slots.retain(|slot| slot.close > start);
-            state.warnings.push(format!(
-                "the provider's answer from {} begins at {start} only; what is missing before is \
-                 asked for again",
-                segment.range.start
-            ));
-        }
-
-        let absent = gaps(&slots, state.opens_in(&slots)).into_iter();
-        let intervals = absent.map(|gap| EmptyInterval {
-            start: gap.start.0,
-            end: gap.end.0,
-            asked_at: self.now.0,
-        });
-        intervals.collect()
-    }
-
     /// The gaps of the planned range after the fetch.
     fn find_remaining(
         &self,
@@ -421,22 +430,6 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         let slots = completed(&facts, range.clone());
         let known_empty = holding_ranges(state.ledger(), self.settings, self.now);
         find_gaps(&facts, range, &slots, &known_empty)
-    }
-
-    /// The bars of an answer that are complete, and new unless a refetch was asked for.
-    fn storable_bars(&self, answer: &RawBars, stored: &[Utc]) -> Result<RawBars, FetchError> {
-        let calendar = Calendar::for_key(self.key);
-        let close_times = close_times(calendar, self.key, &answer.open_time)?;
-        let mut bars = RawBars::default();
-
-        for (bar, close_time) in answer.iter().zip(close_times) {
-            let is_new = stored.binary_search(&bar.open_time).is_err();
-            let is_complete = is_final(self.key.timeframe, close_time, self.now);
-            if is_complete && (is_new || self.command.refetch) {
-                bars.push(bar);
-            }
-        }
-        Ok(bars)
     }
 
     fn wish(&self) -> FetchWish {
@@ -456,7 +449,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         }
     }
 
-    fn facts<'k>(
+    pub(crate) fn facts<'k>(
         &'k self,
         state: &'k StoredState,
         coverage: Option<Range<Utc>>,
@@ -474,7 +467,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         }
     }
 
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{} {}", self.key.instrument.symbol(), self.key.timeframe)
     }
 
@@ -483,35 +476,41 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         format!("Analyse gaps of {} ({mode} mode)", self.title())
     }
 
-    fn segment_message(&self, number: usize, count: usize, range: &Range<Utc>) -> String {
-        let start: Date = range.start.date();
-        let end: Date = range.end.date();
-
-        format!(
-            "Segment {number}/{count}: {start} to {end} ({}, {} mode)",
-            self.title(),
-            self.command.mode.as_str()
-        )
+    /// Shows progress; `share` is the part of this series that is done, from 0 to 1.
+    fn report(&self, share: f64, saved_bars: u64, message: String) {
+        let progress = Progress {
+            message,
+            ..self.progress(share, saved_bars, SegmentCounts::default())
+        };
+        self.reporter.report(progress);
     }
 
-    /// Shows progress; `share` is the part of this series that is done, from 0 to 1.
-    fn report(&self, share: f64, saved_bars: u64, message: String, items: Option<Count>) {
-        let mut progress = self.progress(share, saved_bars);
-        progress.message = message;
-        progress.items = items;
+    /// Shows progress amid the requests: `items` are the missing bars of those that have ended.
+    pub(crate) fn report_segments(&self, progress: Progress, items: Count, message: String) {
+        let mut progress = Progress {
+            message,
+            items: Some(items),
+            ..progress
+        };
         if let Context::Data { bars, .. } = &mut progress.context {
-            *bars = items.map_or(0, |items| items.done);
+            *bars = items.done;
         }
         self.reporter.report(progress);
     }
 
     /// The progress of this series without a message.
-    fn progress(&self, share: f64, saved_bars: u64) -> Progress {
+    pub(crate) fn progress(
+        &self,
+        share: f64,
+        saved_bars: u64,
+        segments: SegmentCounts,
+    ) -> Progress {
         let context = Context::Data {
             symbol: self.key.instrument.symbol(),
             timeframe: self.key.timeframe.to_string(),
             bars: 0,
             saved_bars,
+            segments: (segments.total > 0).then_some(segments),
         };
 
         // Every series has an equal share, as nobody knows yet how much the later ones miss.
@@ -520,49 +519,5 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
             context,
             ..Progress::default()
         }
-    }
-}
-
-/// The gaps before and after a fetch.
-fn compare_gaps(plan: &FetchPlan, tally: Tally, remaining: &GapAnalysis) -> FetchedGaps {
-    let mut counts = plan.gaps.counts();
-    let missing = tally.missing.unwrap_or(plan.missing);
-
-    // An attempt before this one filled the bars that are not missing any more.
-    let filled_before = missing.saturating_sub(plan.missing);
-    if filled_before > 0 {
-        let missing_data = counts.entry(GapClass::MissingData).or_default();
-        missing_data.bars = missing_data.bars.saturating_add(filled_before);
-    }
-
-    FetchedGaps {
-        found: counts,
-        filled: missing.saturating_sub(obtainable(remaining)),
-        remaining: remaining.counts(),
-    }
-}
-
-/// The outcome of one series, without its gaps.
-fn fetched_series(
-    snapshot: &SeriesSnapshot,
-    tally: Tally,
-    mut warnings: Vec<String>,
-) -> FetchedSeries {
-    // The outcome has a share of the operation's record.
-    warnings.truncate(WARNINGS_MAX);
-    let range = snapshot.manifest.range();
-
-    FetchedSeries {
-        series: snapshot.key.prefix(),
-        revision: snapshot.manifest.revision,
-        content_sha256: snapshot.content_sha256(),
-        rows: snapshot.manifest.rows(),
-        first: range.map(|(first, _)| first),
-        last: range.map(|(_, last)| last),
-        work: tally.work,
-        missing: tally.missing.unwrap_or(0),
-        remaining: 0,
-        gaps: FetchedGaps::default(),
-        warnings,
     }
 }

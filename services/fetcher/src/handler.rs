@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::files::{ColumnNames, FileFormat, LabelSide, Mapping, RepeatedHour};
 
 use crate::error::FetchError;
-use crate::fetch::fetch;
+use crate::fetch::{Asking, fetch_as};
 use crate::file_provider::FileProvider;
 use crate::gap_settings::GapSettings;
 use crate::ib::settings::IbSettings;
@@ -124,6 +124,12 @@ impl StepHandler for Fetcher {
         let now = Utc::from_timestamp(Timestamp::now());
         let provider = self.provider(&command).map_err(FetchError::from)?;
         let settings = &self.providers.settings().gaps;
-        Ok(fetch(step.store(), &*provider, &command, settings, now, step).await?)
+        let asking = Asking {
+            rules: self.providers.asking_rules(&*provider),
+            breaker: &self.providers.breaker(&command.provider),
+        };
+
+        let store = step.store();
+        Ok(fetch_as(store, &*provider, &command, settings, now, step, asking).await?)
     }
 }

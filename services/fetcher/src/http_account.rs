@@ -20,7 +20,7 @@ use crate::request_budget::{BudgetRules, RequestBudget, RequestKind};
 use crate::waits::wait_until;
 
 /// Attempts at one request, pauses for a limit not counted.
-const ATTEMPTS_MAX: u32 = 3;
+pub(crate) const ATTEMPTS_MAX: u32 = 3;
 /// Pauses that one request sits out.
 const PAUSES_MAX: u32 = 5;
 /// The longest pause that is sat out.

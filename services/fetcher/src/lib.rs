@@ -21,8 +21,12 @@
 //! with anything but the provider's bars.
 
 mod account_view;
+mod asking;
+mod asking_rules;
 mod attended;
+pub mod breaker;
 pub mod conformance;
+mod description;
 mod error;
 pub mod exchanges;
 pub mod fetch;
@@ -44,8 +48,10 @@ pub mod providers;
 pub mod remote_error;
 pub mod request_budget;
 mod seam;
+mod segment_loop;
 mod segments;
 mod shared_clock;
+mod staging;
 mod stored_state;
 pub mod tally;
 pub mod waits;

@@ -12,6 +12,7 @@ use store::RawBars;
 
 use crate::plan::RequestCost;
 
+pub use crate::asking_rules::AskingRules;
 pub use crate::provider_error::{FailureClass, ProviderError};
 
 /// What a provider has, said without asking it. An empty list is no limit.
@@ -107,6 +108,11 @@ pub trait Provider: Send + Sync {
     /// at the beginning of such an answer is asked for again.
     fn may_truncate(&self) -> bool {
         false
+    }
+
+    /// How it is asked: tries, requests at a time, and rests after failures.
+    fn asking_rules(&self) -> AskingRules {
+        AskingRules::default()
     }
 
     /// How long requests take, for estimates.

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use market::{Instrument, InstrumentError, Timeframe, WrongHours};
 use schemas::codes::{self, Advice, Code};
 use schemas::spelling::nearest_name;
 use store::StoreError;
 use store::files::FileError;
 
-use crate::ib::error::IbError;
-use crate::remote_error::RemoteError;
+use crate::ib::error::{IbError, IbFailure};
+use crate::remote_error::{Failure, RemoteError};
 
 /// What kind of failure it is, whichever provider it comes from. Decides what the work does next;
 /// words of messages decide nothing.
@@ -140,6 +141,21 @@ impl ProviderError {
             Self::Place { source, .. } => source.is_transient(),
             Self::Stopped { .. } => true,
             _ => false,
+        }
+    }
+
+    /// When it may be asked again, where it wants fewer requests and says so.
+    pub const fn asks_to_wait_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Remote(RemoteError {
+                failure: Failure::Pacing { until },
+                ..
+            })
+            | Self::Ib(IbError {
+                failure: IbFailure::Pacing { until },
+                ..
+            }) => Some(*until),
+            _ => None,
         }
     }
 }

@@ -20,16 +20,19 @@ pub struct ProviderSettings {
     pub timeout: Duration,
     /// Share of its limit that is used, in percent: other programs on this address need the rest.
     pub limit_percent: u8,
+    /// Requests that a load makes at the same time; the limit holds for all of them together.
+    pub at_once: usize,
 }
 
 impl Default for ProviderSettings {
-    /// No host, 30 seconds, 80 percent.
+    /// No host, 30 seconds, 80 percent, four requests at a time.
     fn default() -> Self {
         Self {
             url: String::new(),
             perp_url: None,
             timeout: Duration::from_secs(30),
             limit_percent: 80,
+            at_once: 4,
         }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::Client;
 use runtime::{OwnMemory, SharedMemory};
 
+use crate::breaker::Breaker;
 use crate::exchanges::{binance, coinbase, kraken};
 use crate::file_provider;
 use crate::handler::FetcherSettings;
 use crate::http_account::{AccountRules, HttpAccount, http_client};
 use crate::ib;
-use crate::provider::{Provider, ProviderError};
+use crate::provider::{AskingRules, Provider, ProviderError};
 use crate::remote_error::{Failure, RemoteError};
 
 /// All providers: one line for each.
@@ -49,6 +50,7 @@ pub struct Providers {
     memory: Arc<dyn SharedMemory>,
     client: Mutex<Option<Client>>,
     opened: Mutex<BTreeMap<&'static str, Arc<dyn Provider>>>,
+    breakers: Mutex<BTreeMap<String, Arc<Breaker>>>,
 }
 
 impl Providers {
@@ -64,6 +66,7 @@ impl Providers {
             memory,
             client: Mutex::new(None),
             opened: Mutex::new(BTreeMap::new()),
+            breakers: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -107,6 +110,22 @@ impl Providers {
         let provider = (registration.open)(self)?;
         opened.insert(registration.name, Arc::clone(&provider));
         Ok(provider)
+    }
+
+    /// What this process remembers of a provider's failures.
+    pub fn breaker(&self, name: &str) -> Arc<Breaker> {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(breakers.entry(name.to_owned()).or_default())
+    }
+
+    /// How a provider is asked, with what the settings say about it.
+    pub fn asking_rules(&self, provider: &dyn Provider) -> AskingRules {
+        let rules = provider.asking_rules();
+        let settings = self.settings.providers.get(provider.name());
+        AskingRules {
+            at_once: settings.map_or(rules.at_once, |settings| settings.at_once),
+            ..rules
+        }
     }
 
     /// The account of a provider at the host that a setting of it names: `url` or `perp_url`.

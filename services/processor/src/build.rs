@@ -231,6 +231,7 @@ fn progress_of(resolved: &Resolved, step: AssemblyStep<'_>, bars: u64) -> Progre
             timeframe: resolved.base.to_string(),
             bars,
             saved_bars: 0,
+            segments: None,
         },
         waiting: None,
     }

@@ -167,6 +167,7 @@ fn progress(key: &SeriesKey, done: usize, total: usize) -> Progress {
             timeframe,
             bars: 0,
             saved_bars: 0,
+            segments: None,
         },
         waiting: None,
     }

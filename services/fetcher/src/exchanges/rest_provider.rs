@@ -13,11 +13,11 @@ use schemas::spelling::nearest_name;
 use store::{RawBar, RawBars};
 
 use super::{Exchange, PageRequest};
-use crate::http_account::HttpAccount;
+use crate::http_account::{ATTEMPTS_MAX, HttpAccount};
 use crate::learnt_spans::LearntSpans;
 use crate::memos::Memos;
 use crate::plan::RequestCost;
-use crate::provider::{Capabilities, Health, Listing, Provider, ProviderError};
+use crate::provider::{AskingRules, Capabilities, Health, Listing, Provider, ProviderError};
 use crate::remote_error::{Failure, RemoteError};
 
 /// How long the first bar of a series is believed to stay the first one.
@@ -322,6 +322,14 @@ impl<E: Exchange> Provider for RestProvider<E> {
 
     async fn learn_span(&self, timeframe: Timeframe, span: i64) {
         self.spans.learn(timeframe, span).await;
+    }
+
+    /// The account of its host tries each page three times.
+    fn asking_rules(&self) -> AskingRules {
+        AskingRules {
+            own_tries: ATTEMPTS_MAX,
+            ..AskingRules::default()
+        }
     }
 
     fn request_cost(&self, _: Timeframe) -> RequestCost {

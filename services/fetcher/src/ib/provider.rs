@@ -30,7 +30,7 @@ use super::pacing::PacedRequest;
 use super::request_size::{HistoryWindow, RequestSpan, pieces, timeframes};
 use super::settings::{IbSettings, IbWaits};
 use crate::plan::RequestCost;
-use crate::provider::{Capabilities, Health, Listing, Provider, ProviderError};
+use crate::provider::{AskingRules, Capabilities, Health, Listing, Provider, ProviderError};
 use crate::providers::{Providers, Registration};
 
 /// The line that makes it one of the providers.
@@ -476,6 +476,11 @@ impl Provider for IbProvider {
 
     async fn learn_span(&self, timeframe: Timeframe, span: i64) {
         self.learnt.spans.learn(timeframe, span).await;
+    }
+
+    /// It tries and shortens its requests itself, and waits for pacing.
+    fn asking_rules(&self) -> AskingRules {
+        self.gateway.settings.asking_rules()
     }
 
     fn request_cost(&self, _: Timeframe) -> RequestCost {

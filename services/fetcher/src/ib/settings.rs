@@ -5,8 +5,9 @@ use std::time::Duration;
 use market::{PriceKind, Session};
 use serde::{Deserialize, Serialize};
 
-use super::codes::PAUSE;
+use super::codes::{ATTEMPTS_MAX, PAUSE};
 use super::pacing::PacingRules;
+use crate::asking_rules::AskingRules;
 
 /// Where the gateway is, and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct IbSettings {
     pub spacing: Duration,
     /// False where the 60 in 10 minutes are not counted and only the spacing holds.
     pub counts_window: bool,
+    /// Historical requests that a load makes at the same time: 1, or up to 3.
+    pub at_once: usize,
     /// Price that bars of currency and metal pairs are made of: `midpoint`, `bid` or `ask`.
     pub fx_price: PriceKind,
     /// Trading hours of shares, funds, indices and futures: `regular` or `extended`.
@@ -61,6 +64,7 @@ impl Default for IbSettings {
             limit_percent: rules.limit_percent,
             spacing: rules.spacing,
             counts_window: rules.counts_window,
+            at_once: 1,
             fx_price: PriceKind::Midpoint,
             hours: Session::Regular,
         }
@@ -71,6 +75,16 @@ impl IbSettings {
     /// `HOST:PORT`.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// How loads ask: the provider tries and shortens its requests itself.
+    pub(crate) fn asking_rules(&self) -> AskingRules {
+        AskingRules {
+            own_tries: ATTEMPTS_MAX,
+            at_once: self.at_once,
+            span_min: None,
+            ..AskingRules::default()
+        }
     }
 
     /// The rules of pacing that they make.

@@ -4,7 +4,6 @@
 use fetcher::fetch::fetch;
 use fetcher::file_provider::FileProvider;
 use fetcher::provider::Provider;
-use fetcher::tally::{FetchCheckpoint, Tally};
 use fetcher::{FetchError, GapSettings};
 use market::{SeriesKey, Utc};
 use runtime::StepError;
@@ -257,117 +256,6 @@ async fn tail_starts_at_the_last_stored_bar_however_old_it_is() {
         "oldest first"
     );
     assert!(requests[0].start == last, "{last} {requests:?}");
-}
-
-#[tokio::test]
-async fn a_fetch_killed_after_any_piece_ends_as_if_uninterrupted() {
-    let (provider, now) = spring();
-    let whole = memory().await;
-    let expected = run(&whole, &provider, &hourly(FetchMode::Full), now)
-        .await
-        .unwrap();
-    let pieces = provider.take_requests();
-
-    assert_eq!(pieces.len(), 5, "30-day pieces over 117 days");
-    for dies_at in 0..pieces.len() {
-        let store = memory().await;
-        let runner = Runner::dying_at(dies_at);
-        let killed = fetch(
-            &store,
-            &provider,
-            &hourly(FetchMode::Full),
-            &GapSettings::default(),
-            now,
-            &runner,
-        )
-        .await
-        .unwrap_err();
-        assert_eq!(StepError::from(killed), StepError::Stopped);
-        assert_eq!(provider.take_requests(), pieces[..=dies_at]);
-        runner.live_on();
-        let rest = fetch(
-            &store,
-            &provider,
-            &hourly(FetchMode::Full),
-            &GapSettings::default(),
-            now,
-            &runner,
-        )
-        .await
-        .unwrap();
-        assert_eq!(
-            provider.take_requests(),
-            pieces[dies_at + 1..],
-            "no committed piece is asked for again"
-        );
-        assert_eq!(rest.series[0].content_sha256, expected.content_sha256);
-    }
-}
-
-#[tokio::test]
-async fn counts_of_several_series_survive_a_kill() {
-    let (provider, now) = spring();
-    let mut request = hourly(FetchMode::Full);
-
-    for symbol in ["GBPUSD", "USDJPY"] {
-        request.series.push(SeriesRequest {
-            symbol: symbol.to_owned(),
-            timeframe: "1h".to_owned(),
-        });
-    }
-    let expected = fetch(
-        &memory().await,
-        &provider,
-        &request,
-        &GapSettings::default(),
-        now,
-        &Runner::default(),
-    )
-    .await
-    .unwrap();
-    // Three series of five pieces, and the end of the first two.
-    for dies_at in 0..17 {
-        let store = memory().await;
-        let runner = Runner::dying_at(dies_at);
-        fetch(
-            &store,
-            &provider,
-            &request,
-            &GapSettings::default(),
-            now,
-            &runner,
-        )
-        .await
-        .unwrap_err();
-        runner.live_on();
-        let rest = fetch(
-            &store,
-            &provider,
-            &request,
-            &GapSettings::default(),
-            now,
-            &runner,
-        )
-        .await
-        .unwrap();
-        for (index, (rest, expected)) in rest.series.iter().zip(&expected.series).enumerate() {
-            assert_eq!(rest.content_sha256, expected.content_sha256);
-            // What was committed and not yet counted is missing in the counts of the series in
-            // hand, and only there.
-            let uncounted = expected.work.segments - rest.work.segments;
-            assert!(
-                uncounted <= u64::from(dies_at / 6 == index),
-                "died at {dies_at}: {rest:?}"
-            );
-        }
-    }
-    let largest = FetchCheckpoint {
-        finished: Some("f".repeat(64)),
-        current: Tally::from([9_999_999_999; 6]),
-    };
-    assert!(
-        serde_json::to_string(&largest).unwrap().len() <= schemas::operation::CHECKPOINT_BYTES_MAX
-    );
 }
 
 #[tokio::test]

@@ -3,15 +3,23 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod fake_exchange;
 #[cfg(test)]
 mod fetching;
 #[cfg(test)]
 mod finer_bars;
 #[cfg(test)]
+mod holes;
+#[cfg(test)]
 mod ib;
 #[cfg(test)]
 mod named_calendars;
+#[cfg(test)]
+mod numbers;
 #[cfg(test)]
 mod pacing;
 #[cfg(test)]
@@ -28,3 +36,5 @@ mod scripted;
 mod shared_limits;
 #[cfg(test)]
 mod time_left;
+#[cfg(test)]
+mod staged;

@@ -2,19 +2,23 @@
 
 use std::ops::Range;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fetcher::plan::RequestCost;
-use fetcher::provider::{Health, Listing, Provider, ProviderError};
+use fetcher::provider::{AskingRules, Health, Listing, Provider, ProviderError};
+use fetcher::remote_error::{Failure, RemoteError};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
 use runtime::{StepError, StepReporter};
+use schemas::errors::ErrorRecord;
 use schemas::progress::Progress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::{RawBar, RawBars};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub const HOUR: i64 = 3_600_000_000;
 pub const DAY: i64 = 24 * HOUR;
@@ -23,16 +27,49 @@ pub fn utc(text: &str) -> Utc {
     Utc::from_timestamp(text.parse().unwrap())
 }
 
+/// A failure that a test scripts: of the request of that number, from 1, for these labels.
+pub type Fault = Box<dyn Fn(usize, &Range<Utc>) -> Option<Failure> + Send + Sync>;
+
 /// Has the given bars, and notes the ranges of its requests.
 pub struct Scripted {
     pub bars: RawBars,
     pub tells_coverage: bool,
     /// The newest bars of an answer that come; the others are lost.
     pub answer_bars_max: Option<usize>,
+    /// The time that each answer takes.
+    pub latency: Duration,
+    /// The failures of requests for bars.
+    pub fault: Fault,
+    /// The failures of questions about its history.
+    pub coverage_fault: Fault,
+    pub rules: AskingRules,
+    questions: AtomicUsize,
     requests: Mutex<Vec<Range<Utc>>>,
+    /// When each request was made.
+    times: Mutex<Vec<Instant>>,
 }
 
 impl Scripted {
+    /// With these bars, and without failures.
+    pub fn with_bars(bars: RawBars) -> Self {
+        Self {
+            bars,
+            tells_coverage: true,
+            answer_bars_max: None,
+            latency: Duration::ZERO,
+            fault: Box::new(|_, _| None),
+            coverage_fault: Box::new(|_, _| None),
+            // The longest pauses, always.
+            rules: AskingRules {
+                jitter: || 1.0,
+                ..AskingRules::default()
+            },
+            questions: AtomicUsize::new(0),
+            requests: Mutex::default(),
+            times: Mutex::default(),
+        }
+    }
+
     /// One bar per expected hour of EURUSD in the range.
     pub fn hourly(range: Range<Utc>) -> Self {
         let key = euro();
@@ -44,14 +81,17 @@ impl Scripted {
             HourAnchor::ClockHour,
             range,
         );
-        let bars = slots.iter().map(|slot| bar(slot.open, 1.0)).collect();
+        Self::with_bars(slots.iter().map(|slot| bar(slot.open, 1.0)).collect())
+    }
 
-        Self {
-            bars,
-            tells_coverage: true,
-            answer_bars_max: None,
-            requests: Mutex::default(),
-        }
+    /// The seconds between each two requests, since the last call.
+    pub fn take_pauses(&self) -> Vec<f64> {
+        let times = std::mem::take(&mut *self.times.lock().unwrap());
+        let pauses = times.windows(2).map(|two| (two[1] - two[0]).as_secs_f64());
+        // The clock of the tests has whole milliseconds.
+        pauses
+            .map(|pause| (pause * 100.0).round() / 100.0)
+            .collect()
     }
 
     pub fn take_requests(&self) -> Vec<Range<Utc>> {
@@ -88,7 +128,15 @@ impl Provider for Scripted {
         }
     }
 
+    fn asking_rules(&self) -> AskingRules {
+        self.rules
+    }
+
     async fn coverage(&self, _: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
+        let number = 1 + self.questions.fetch_add(1, Ordering::Relaxed);
+        if let Some(failure) = (self.coverage_fault)(number, &(Utc(0)..Utc(0))) {
+            return Err(error_of(failure));
+        }
         let edges = self.bars.open_time.first().zip(self.bars.open_time.last());
         Ok(edges
             .filter(|_| self.tells_coverage)
@@ -96,7 +144,17 @@ impl Provider for Scripted {
     }
 
     async fn bars(&self, _: &SeriesKey, range: Range<Utc>) -> Result<RawBars, ProviderError> {
-        self.requests.lock().unwrap().push(range.clone());
+        let number = {
+            let mut requests = self.requests.lock().unwrap();
+            requests.push(range.clone());
+            requests.len()
+        };
+        self.times.lock().unwrap().push(Instant::now());
+        tokio::time::sleep(self.latency).await;
+        if let Some(failure) = (self.fault)(number, &range) {
+            return Err(error_of(failure));
+        }
+
         let answer = self.bars.between(&range);
         let bars_max = self.answer_bars_max.unwrap_or(answer.len());
         let lost = answer.len().saturating_sub(bars_max);
@@ -112,11 +170,34 @@ impl Provider for Scripted {
     }
 }
 
+/// The server says that it is away.
+pub fn away() -> Failure {
+    Failure::Away {
+        address: "https://scripted".to_owned(),
+        status: 503,
+    }
+}
+
+/// The server says nothing.
+pub fn silent() -> Failure {
+    Failure::Timeout {
+        address: "https://scripted".to_owned(),
+        seconds: 30,
+    }
+}
+
+fn error_of(failure: Failure) -> ProviderError {
+    let provider = "scripted".to_owned();
+    RemoteError { provider, failure }.into()
+}
+
 /// Stands in for the runtime; dies at the n-th checkpoint, before it is recorded.
 #[derive(Default)]
 pub struct Runner {
     pub fractions: Mutex<Vec<f64>>,
     pub messages: Mutex<Vec<String>>,
+    pub reports: Mutex<Vec<Progress>>,
+    pub warnings: Mutex<Vec<ErrorRecord>>,
     pub recorded: Mutex<Option<Value>>,
     pub checkpoints_to_live: Mutex<Option<usize>>,
     /// Notified when the work must be left.
@@ -156,7 +237,12 @@ impl Runner {
 impl StepReporter for Runner {
     fn report(&self, progress: Progress) {
         self.fractions.lock().unwrap().push(progress.fraction);
-        self.messages.lock().unwrap().push(progress.message);
+        self.messages.lock().unwrap().push(progress.message.clone());
+        self.reports.lock().unwrap().push(progress);
+    }
+
+    async fn warn(&self, warning: &ErrorRecord) {
+        self.warnings.lock().unwrap().push(warning.clone());
     }
 
     fn check_stop(&self) -> Result<(), StepError> {
