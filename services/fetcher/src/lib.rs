@@ -4,15 +4,18 @@
 //! Consumes `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series
 //! (`bars/…` in the store) and a [`schemas::commands::FetchOutcome`]. For each series: read what is
 //! stored, take the bars that the calendar expects, ask the provider for what is missing in
-//! segments cut at fixed instants, commit each segment together with what the provider did not
-//! have, checkpoint.
+//! segments cut at fixed instants, several at a time, commit the answers together with what the
+//! provider did not have, checkpoint.
 //!
 //! | Failure | What happens |
 //! |---|---|
-//! | killed at any point | the next attempt plans again; only the segment in hand is asked for twice |
-//! | cancelled | stops before the next segment; committed segments stay |
+//! | killed at any point | the next attempt plans again; only the open requests and the answers of half a minute are asked for twice |
+//! | cancelled | stops amid a request or a wait, and commits what has come |
 //! | a provider wants a pause | the step waits, says so in its progress, and goes on by itself |
-//! | provider or store away | the step is retried; committed segments stay |
+//! | a request fails | it is made three times; then the others go on, and the series ends partial |
+//! | a provider fails again and again | a minute of rest, a probe, three times; then the series ends with what has come |
+//! | nothing is answered | the step fails; the store is as before |
+//! | store away | the step is retried; committed answers stay |
 //! | unknown symbol, bad file, bad range | the step fails and names file and line; nothing of that series is stored |
 //! | two fetchers of one series | both commits are kept, merged |
 //!

@@ -10,14 +10,15 @@ use runtime::{StepContext, StepError, StepHandler};
 use schemas::codec;
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::commands::{
-    FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchedSeries, SeriesRequest, ValidateBars,
-    ValidateOutcome, ValidatedSeries,
+    FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchState, FetchedSeries, SeriesRequest,
+    ValidateBars, ValidateOutcome, ValidatedSeries,
 };
 use schemas::events::What;
 use schemas::gaps::FetchedGaps;
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
+use schemas::progress::SegmentCounts;
 use schemas::requests::DataLoad;
 use system_tests::{Process, Sandbox};
 
@@ -200,6 +201,9 @@ impl StepHandler for PretendedFetcher {
             work: FetchCounts::default(),
             missing: 0,
             remaining: 0,
+            state: FetchState::Completed,
+            segments: SegmentCounts::default(),
+            unanswered: Vec::new(),
             gaps: FetchedGaps::default(),
             warnings: Vec::new(),
         });

@@ -2,7 +2,10 @@
 //! found.
 
 use market::{GapClass, SeriesKey, Utc};
-use schemas::commands::{FetchOutcome, FetchedSeries, ValidateOutcome, ValidatedSeries};
+use schemas::commands::{
+    FetchBars, FetchOutcome, FetchState, FetchedSeries, UnansweredRange, ValidateOutcome,
+    ValidatedSeries,
+};
 use schemas::ids::Service;
 use schemas::operation::OperationRecord;
 
@@ -18,8 +21,71 @@ pub(crate) fn describe_load(record: &OperationRecord) -> Option<Vec<(String, Str
     for series in &fetched.series {
         let checked = validated.iter().find(|each| each.series == series.series);
         lines.extend(describe_series(series, checked));
+        if series.state == FetchState::Partial {
+            lines.extend(describe_partial(series, command_of(record).as_ref()));
+        }
     }
     Some(lines)
+}
+
+/// The command of the fetch; none where this program cannot read it.
+fn command_of(record: &OperationRecord) -> Option<FetchBars> {
+    let mut steps = record.plan.steps();
+    let fetch = steps.find(|step| step.service == Service::Fetcher)?;
+    serde_json::from_value(fetch.command.clone()).ok()
+}
+
+/// What is left of a series, why, and how to get it.
+fn describe_partial(series: &FetchedSeries, command: Option<&FetchBars>) -> Vec<(String, String)> {
+    let counts = series.segments;
+    let missed = counts.failed + counts.skipped;
+    let mut texts = vec![format!(
+        "partial: {missed} of {} requests were not answered",
+        counts.total
+    )];
+
+    texts.extend(series.unanswered.iter().map(describe_unanswered));
+    let again = match (series.series.parse::<SeriesKey>(), command) {
+        (Ok(key), Some(command)) => format!("`{}`", load_command(&key, command)),
+        _ => "the same command".to_owned(),
+    };
+    texts.push(format!(
+        "{again} asks for what is left, and for nothing else"
+    ));
+    texts
+        .into_iter()
+        .map(|text| (String::new(), text))
+        .collect()
+}
+
+fn describe_unanswered(range: &UnansweredRange) -> String {
+    let tries = match range.tries {
+        0 => String::new(),
+        1 => ", 1 try".to_owned(),
+        tries => format!(", {tries} tries"),
+    };
+    let bars = range.bars;
+    let start = Utc(range.start).date();
+    let end = Utc(range.end).date();
+    format!("{start} to {end} ({bars} bars{tries}): {}", range.reason)
+}
+
+/// The command that loads what is left of one series.
+fn load_command(key: &SeriesKey, command: &FetchBars) -> String {
+    let symbol = key.instrument.spelling();
+    let timeframe = key.timeframe;
+    let provider = &command.provider;
+    let mode = command.mode.as_str();
+    let mut text = format!(
+        "ktrdr data load {symbol} --timeframe {timeframe} --provider {provider} --mode {mode}"
+    );
+
+    let start = command.start.map(|start| format!(" --start {start}"));
+    let end = command.end.map(|end| format!(" --end {end}"));
+    let calendar = command.calendar.as_ref();
+    let calendar = calendar.map(|name| format!(" --calendar {name}"));
+    text.extend([start, end, calendar].into_iter().flatten());
+    text
 }
 
 /// The lines of one series, named on the first.
@@ -91,8 +157,9 @@ fn describe_quality(checked: &ValidatedSeries) -> String {
 
 #[cfg(test)]
 mod tests {
-    use schemas::commands::FetchCounts;
+    use schemas::commands::{FetchCounts, FetchMode, SeriesRequest};
     use schemas::gaps::{FetchedGaps, GapCount};
+    use schemas::progress::SegmentCounts;
 
     use super::*;
 
@@ -128,6 +195,9 @@ mod tests {
                 ..FetchedGaps::default()
             },
             warnings: vec!["the provider has no volume".to_owned()],
+            state: FetchState::Completed,
+            segments: SegmentCounts::default(),
+            unanswered: Vec::new(),
         }
     }
 
@@ -156,6 +226,57 @@ mod tests {
         EURUSD 1h|120 bars, 2020-01-02T00:00:00Z to 2020-01-07T00:00:00Z; 24 new, 1 changed, 2 still missing (2 provider_empty)
         |quality 99.2 of 100 (healthy)
         |the provider has no volume
+        ");
+    }
+
+    fn partial() -> FetchedSeries {
+        let failed = UnansweredRange {
+            // 2020-01-03 and the day after it.
+            start: 1_578_009_600_000_000,
+            end: 1_578_096_000_000_000,
+            segments: 1,
+            bars: 24,
+            tries: 3,
+            code: "PROVIDER-Unreachable".to_owned(),
+            reason: "binance: https://api.binance.com cannot answer now (HTTP 503)".to_owned(),
+        };
+
+        FetchedSeries {
+            state: FetchState::Partial,
+            segments: SegmentCounts {
+                total: 10,
+                ok: 9,
+                failed: 1,
+                ..SegmentCounts::default()
+            },
+            unanswered: vec![failed],
+            ..fetched()
+        }
+    }
+
+    #[test]
+    fn a_partial_load_says_what_is_left_why_and_how_to_get_it() {
+        let series = SeriesRequest {
+            symbol: "EURUSD".to_owned(),
+            timeframe: "1h".to_owned(),
+        };
+        let command = FetchBars {
+            provider: "binance".to_owned(),
+            series: vec![series],
+            mode: FetchMode::Full,
+            start: Some("2020-01-01T00:00:00Z".parse().unwrap()),
+            end: None,
+            refetch: false,
+            calendar: None,
+            accept_finer: false,
+        };
+        let lines = describe_partial(&partial(), Some(&command));
+        let texts: Vec<String> = lines.into_iter().map(|(_, text)| text).collect();
+
+        insta::assert_snapshot!(texts.join("\n"), @"
+        partial: 1 of 10 requests were not answered
+        2020-01-03 to 2020-01-04 (24 bars, 3 tries): binance: https://api.binance.com cannot answer now (HTTP 503)
+        `ktrdr data load EURUSD --timeframe 1h --provider binance --mode full --start 2020-01-01T00:00:00Z` asks for what is left, and for nothing else
         ");
     }
 }
