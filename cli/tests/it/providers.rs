@@ -98,7 +98,18 @@ fn providers_are_listed_with_what_they_have() {
         .iter()
         .map(|line| line["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["file", "binance", "kraken", "coinbase", "ib"]);
+    assert_eq!(
+        names,
+        [
+            "file",
+            "binance",
+            "kraken",
+            "coinbase",
+            "ib",
+            "yahoo",
+            "yahoo_adjusted"
+        ]
+    );
     assert_eq!(lines[1]["classes"], serde_json::json!(["crypto", "perp"]));
     assert_eq!(lines[2]["newest_bars"], 720);
 }

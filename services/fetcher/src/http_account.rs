@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 use runtime::SharedMemory;
 use serde_json::Value;
@@ -43,7 +43,12 @@ pub fn http_client() -> Result<Client, reqwest::Error> {
     let _ = rustls::crypto::ring::default_provider().install_default();
 
     Client::builder()
-        .user_agent(concat!("ktrdr/", env!("CARGO_PKG_VERSION")))
+        // In the form that programs on the web have: some hosts answer no other name.
+        .user_agent(concat!(
+            "Mozilla/5.0 (compatible; ktrdr/",
+            env!("CARGO_PKG_VERSION"),
+            ")"
+        ))
         .pool_idle_timeout(IDLE_MAX)
         .redirect(reqwest::redirect::Policy::none())
         .build()
@@ -78,6 +83,8 @@ pub struct Answer {
 pub enum Verdict {
     /// It is the answer.
     Use,
+    /// It is the answer, whatever its status.
+    Accept,
     /// The host wants a pause.
     Pause,
     /// The request has failed.
@@ -349,6 +356,7 @@ impl HttpAccount {
                     text,
                 });
             }
+            300..=399 => return Outcome::Failed(sent_elsewhere(address, status, &headers)),
             500.. => return Outcome::Failed(Failure::Away { address, status }),
             _ => {}
         }
@@ -362,6 +370,7 @@ impl HttpAccount {
             Err(error) => return Outcome::Failed(unreadable(address, status, &body, &error)),
         };
         match (self.rules.judge)(&answer) {
+            Verdict::Accept => Outcome::Answer(answer),
             Verdict::Use if status == 200 => Outcome::Answer(answer),
             Verdict::Use => Outcome::Failed(Failure::Protocol {
                 reason: format!("HTTP {status}: {}", excerpt(&body)),
@@ -386,6 +395,15 @@ fn wrong_setting(provider: &str, setting: &str, reason: String) -> RemoteError {
             reason,
         },
     }
+}
+
+/// A host that has moved, or something in between that wants a login. Where to is not followed: it
+/// may be anywhere.
+fn sent_elsewhere(address: String, status: u16, headers: &HeaderMap) -> Failure {
+    let place = headers.get(LOCATION).and_then(|place| place.to_str().ok());
+    let place = place.unwrap_or("another address");
+    let reason = format!("it sends us to {place} (HTTP {status})");
+    Failure::Protocol { address, reason }
 }
 
 /// A body that is not JSON: one that ends too early was cut off on its way.

@@ -7,7 +7,7 @@ use reqwest::Client;
 use runtime::{OwnMemory, SharedMemory};
 
 use crate::breaker::Breaker;
-use crate::exchanges::{binance, coinbase, kraken};
+use crate::exchanges::{binance, coinbase, kraken, yahoo};
 use crate::file_provider;
 use crate::handler::FetcherSettings;
 use crate::http_account::{AccountRules, HttpAccount, http_client};
@@ -22,6 +22,8 @@ pub const REGISTRATIONS: &[Registration] = &[
     kraken::REGISTRATION,
     coinbase::REGISTRATION,
     ib::provider::REGISTRATION,
+    yahoo::REGISTRATION,
+    yahoo::ADJUSTED,
 ];
 
 /// What makes a provider one of those that there are.

@@ -197,7 +197,8 @@ impl Advice for RemoteError {
                 "`ktrdr provider list` shows which provider has what".to_owned()
             }
             Failure::Timeframe { .. } => {
-                "load a shorter timeframe; `ktrdr data resample` makes longer bars of it".to_owned()
+                "load one of these; `ktrdr data resample` makes longer bars of shorter ones"
+                    .to_owned()
             }
             Failure::Protocol { .. } => format!(
                 "its interface may have changed, or something else answers at \

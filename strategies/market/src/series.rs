@@ -13,6 +13,9 @@ use crate::instrument::{AssetClass, Instrument, InstrumentError};
 use crate::timeframe::Timeframe;
 use crate::timeframe_text::UnknownTimeframe;
 
+/// How the name of a provider ends whose prices of shares are adjusted for dividends, too.
+const ADJUSTED: &str = "_adjusted";
+
 /// An enum whose variants have one written form each, used in keys, in JSON and on the command
 /// line.
 macro_rules! words {
@@ -124,8 +127,9 @@ pub struct SeriesKey {
 
 impl SeriesKey {
     /// The standard series of an instrument: currency and metal pairs by bid, everything else by
-    /// trades; shares and funds split-adjusted; pairs per UTC date, everything else per trading
-    /// date. Change the public fields for another series.
+    /// trades; shares and funds split-adjusted, and adjusted for dividends too where the name of
+    /// the provider ends in `_adjusted`; pairs per UTC date, everything else per trading date.
+    /// Change the public fields for another series.
     ///
     /// # Errors
     /// A provider that is not a token: 1 to 32 characters of `[a-z0-9_-]`.
@@ -138,13 +142,17 @@ impl SeriesKey {
             return Err(SeriesKeyError::Provider(provider.to_owned()));
         }
 
+        let of_shares = if provider.ends_with(ADJUSTED) {
+            Adjustment::SplitDividend
+        } else {
+            Adjustment::Split
+        };
+
         // What most providers mean by a bar of this class.
         let (what, adjustment, day_boundary) = match instrument.class() {
-            AssetClass::Stock | AssetClass::Fund => (
-                PriceKind::Trades,
-                Adjustment::Split,
-                DayBoundary::SessionClose,
-            ),
+            AssetClass::Stock | AssetClass::Fund => {
+                (PriceKind::Trades, of_shares, DayBoundary::SessionClose)
+            }
             AssetClass::Index | AssetClass::Future => (
                 PriceKind::Trades,
                 Adjustment::Raw,

@@ -2,6 +2,7 @@
 //! status and header. It keeps connections open, counts them, and remembers every request.
 
 pub mod exchanges;
+pub mod yahoo;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -50,6 +51,8 @@ pub enum Manner {
     Dropped,
     /// No answer for as long as the server lives.
     Silent,
+    /// Whole, in a hundred pieces with a pause before each.
+    Drip(Duration),
 }
 
 /// An answer to one request.
@@ -77,6 +80,18 @@ impl Reply {
             manner: Manner::Whole,
             delay: Duration::ZERO,
         }
+    }
+
+    /// What is sent as its body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The same answer with another body.
+    #[must_use]
+    pub fn with_body(self, body: impl ToString) -> Self {
+        let body = body.to_string();
+        Self { body, ..self }
     }
 
     /// The same answer in another manner.
@@ -212,6 +227,15 @@ fn serve(mut stream: TcpStream, shared: &Shared, end: &Receiver<()>) -> std::io:
                 let _ = end.recv();
                 return Ok(());
             }
+            Manner::Drip(pause) => {
+                let bytes = bytes_of(&reply, shared.clock_ahead);
+                for piece in bytes.chunks(bytes.len().div_ceil(100)) {
+                    if end.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
+                        return Ok(());
+                    }
+                    stream.write_all(piece)?;
+                }
+            }
             Manner::Whole | Manner::Half | Manner::HalfAsWhole => {
                 stream.write_all(&bytes_of(&reply, shared.clock_ahead))?;
             }
@@ -226,7 +250,7 @@ fn serve(mut stream: TcpStream, shared: &Shared, end: &Receiver<()>) -> std::io:
 fn bytes_of(reply: &Reply, clock_ahead: SignedDuration) -> Vec<u8> {
     let half = reply.body.get(..reply.body.len() / 2).unwrap_or_default();
     let body = match reply.manner {
-        Manner::Whole => reply.body.as_str(),
+        Manner::Whole | Manner::Drip(_) => reply.body.as_str(),
         _ => half,
     };
     let length = match reply.manner {

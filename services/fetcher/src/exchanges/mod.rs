@@ -6,15 +6,17 @@
 //! ([`RestProvider`]).
 
 pub mod binance;
+mod clocks;
 pub mod coinbase;
 pub mod kraken;
 mod readings;
 mod rest_provider;
+pub mod yahoo;
 
 use std::ops::Range;
 
 use async_trait::async_trait;
-use market::{Instrument, SeriesKey, Timeframe, Utc};
+use market::{AssetClass, Instrument, SeriesKey, Timeframe, Utc};
 use store::RawBar;
 
 use crate::http_account::HttpAccount;
@@ -85,4 +87,21 @@ fn word_for<Word: Copy>(table: &[(&str, Word)], timeframe: Timeframe) -> Option<
     let text = timeframe.to_string();
     let row = table.iter().find(|(name, _)| *name == text);
     row.map(|(_, word)| *word)
+}
+
+/// Classes in a sentence: `crypto pairs and crypto perpetuals`, `shares, funds and indices`.
+fn nouns_of(classes: &[AssetClass]) -> String {
+    let nouns: Vec<String> = classes
+        .iter()
+        .map(|class| match class {
+            AssetClass::Index => "indices".to_owned(),
+            class => format!("{}s", class.noun()),
+        })
+        .collect();
+
+    match nouns.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
 }

@@ -67,7 +67,7 @@ fn bar_of(row: &Value, columns: &BarColumns) -> Option<RawBar> {
 }
 
 /// A finite number, written as one or as a text.
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::String(text) => text.parse().ok()?,
         value => value.as_f64()?,

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use market::{AssetClass, Instrument, SeriesKey, Timeframe, TimeframeUnit, Utc};
+use market::{Instrument, SeriesKey, Timeframe, TimeframeUnit, Utc};
 use runtime::OwnMemory;
 use schemas::spelling::nearest_name;
 use store::{RawBar, RawBars};
 
-use super::{Exchange, PageRequest};
+use super::clocks::{agreed_now, clock_note};
+use super::{Exchange, PageRequest, nouns_of};
 use crate::http_account::{ATTEMPTS_MAX, HttpAccount};
 use crate::learnt_spans::LearntSpans;
 use crate::memos::Memos;
@@ -24,8 +25,6 @@ use crate::remote_error::{Failure, RemoteError};
 const HEAD_HOLDS: Duration = Duration::from_secs(24 * 3600);
 /// How long the list of instruments is used without asking again.
 const LISTINGS_HOLD: Duration = Duration::from_secs(3600);
-/// A difference of clocks that people should know of.
-const CLOCK_AHEAD_MAX: SignedDuration = SignedDuration::from_secs(120);
 /// Instruments that are named in place of an unknown one.
 const SIMILAR_MAX: usize = 5;
 /// An answer of a page comes within this time, as a rule.
@@ -87,12 +86,8 @@ impl<E: Exchange> RestProvider<E> {
         }
     }
 
-    /// The earlier one of our clock and the exchange's: a bar that ended before it is over by both.
     fn agreed_now(&self, instrument: &Instrument) -> Utc {
-        let ahead = self.exchange.account(instrument).clock_ahead();
-        let behind = ahead.unwrap_or_default().min(SignedDuration::ZERO);
-        let behind_micros = i64::try_from(behind.as_micros()).unwrap_or(0);
-        Utc::from_timestamp(Timestamp::now()).plus_micros(behind_micros)
+        agreed_now(self.exchange.account(instrument))
     }
 
     /// The label of the first bar, asked for once a day.
@@ -220,35 +215,10 @@ impl<E: Exchange> RestProvider<E> {
         let note = format!("{odd} bars with times of no {timeframe} bar, such as {first_odd}");
         Ok((regular, Some(format!("{note}, were left out"))))
     }
-
-    fn clock_note(&self, account: &HttpAccount) -> Option<String> {
-        let ahead = account.clock_ahead()?;
-        if ahead.abs() <= CLOCK_AHEAD_MAX {
-            return None;
-        }
-
-        let side = if ahead.is_negative() {
-            "behind"
-        } else {
-            "ahead of"
-        };
-        let minutes = ahead.abs().as_mins();
-        let name = self.exchange.name();
-        Some(format!(
-            "the clock of {name} is {minutes} min {side} ours: a bar is stored when it is over by \
-             both; look at the clock of this machine"
-        ))
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// `crypto pairs and crypto perpetuals`.
-fn nouns_of(classes: &[AssetClass]) -> String {
-    let nouns = classes.iter().map(|class| format!("{}s", class.noun()));
-    nouns.collect::<Vec<_>>().join(" and ")
 }
 
 /// Instruments of the same class and base, or else with a name like that one.
@@ -367,7 +337,8 @@ impl<E: Exchange> Provider for RestProvider<E> {
         let end = open_of_bar(key.timeframe, self.agreed_now(&key.instrument));
         let over = bars.between(&(range.start..range.end.min(end)));
         let (bars, odd_labels) = self.take_out_odd_labels(key, over)?;
-        let clock = self.clock_note(self.exchange.account(&key.instrument));
+        let account = self.exchange.account(&key.instrument);
+        let clock = clock_note(self.exchange.name(), account);
         let notes = odd_labels.into_iter().chain(clock).collect();
         lock(&self.notes).insert(key.clone(), notes);
         Ok(bars)

@@ -38,3 +38,5 @@ mod shared_limits;
 mod time_left;
 #[cfg(test)]
 mod staged;
+#[cfg(test)]
+mod yahoo;

@@ -245,7 +245,7 @@ async fn a_wrong_wish_is_refused_with_what_there_is() {
     insta::assert_snapshot!(refusal(provider, "BTCUSDT", "45m").await, @"
     binance: it has no 45m bars; it has 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 1w, 1mo
     request PROVIDER-Unsupported
-    load a shorter timeframe; `ktrdr data resample` makes longer bars of it
+    load one of these; `ktrdr data resample` makes longer bars of shorter ones
     ");
     assert_eq!(place.server.take_requests().len(), 0);
     insta::assert_snapshot!(refusal(provider, "crypto:BTC/EUR", "1h").await, @"
@@ -264,7 +264,7 @@ async fn a_wrong_wish_is_refused_with_what_there_is() {
         .err()
         .unwrap();
     insta::assert_snapshot!(format!("{error}\n{}\n{}", error.class().as_str(), error.hint()), @"
-    there is no provider `binanse`; there are: file, binance, kraken, coinbase, ib
+    there is no provider `binanse`; there are: file, binance, kraken, coinbase, ib, yahoo, yahoo_adjusted
     request
     use --provider binance; `ktrdr provider list` shows what each one has
     ");
@@ -390,7 +390,7 @@ fn the_page_says_what_the_providers_say_of_themselves() {
         assert!(PAGE.contains(&format!("| `{class}` | `")), "{class}");
     }
 
-    for name in ["binance", "kraken", "coinbase"] {
+    for name in ["binance", "kraken", "coinbase", "yahoo"] {
         let capabilities = providers.open(name).unwrap().capabilities();
         let timeframes = capabilities.timeframes.iter().map(ToString::to_string);
         let timeframes = timeframes.collect::<Vec<_>>().join(" ");
@@ -407,7 +407,10 @@ fn every_provider_on_the_network_has_its_settings() {
     let settings = FetcherSettings::default().providers;
 
     let names: Vec<&str> = settings.keys().map(String::as_str).collect();
-    assert_eq!(names, ["binance", "coinbase", "kraken"]);
+    assert_eq!(
+        names,
+        ["binance", "coinbase", "kraken", "yahoo", "yahoo_adjusted"]
+    );
     for (name, provider) in &settings {
         assert!(provider.url.starts_with("https://"), "{name}");
         assert_eq!(provider.timeout.as_secs(), 30);
