@@ -15,6 +15,8 @@ mod finer_bars;
 #[cfg(test)]
 mod holes;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod ib;
 #[cfg(test)]
 mod named_calendars;
