@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
+use crate::damage::damaged;
 use crate::script::{Bar, Label, Listed, Script, Verb};
 use crate::wire::{self, decode, frame, incoming, outgoing};
 use crate::{BarsRequest, Request, lock, message};
@@ -16,6 +17,8 @@ use crate::{BarsRequest, Request, lock, message};
 pub(crate) struct Answering<'a> {
     pub stream: &'a mut TcpStream,
     pub script: &'a Mutex<Script>,
+    /// What every frame of the answer is damaged by.
+    pub damage: Option<u64>,
 }
 
 /// What a message asks for; nothing for one that is not known here.
@@ -101,6 +104,10 @@ impl Answering<'_> {
 
         match &verb {
             Verb::Silent => Ok(()),
+            Verb::Damaged(seed) => {
+                self.damage = Some(*seed);
+                answer(self, &Verb::Answer)
+            }
             Verb::Error(code, text) => self.send(&message(id, *code, text)),
             Verb::Notice(code, text) => {
                 self.send(&message(id, *code, text))?;
@@ -115,7 +122,10 @@ impl Answering<'_> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        wire::write(self.stream, bytes)
+        match self.damage {
+            Some(seed) => wire::write(self.stream, &damaged(bytes, seed ^ bytes.len() as u64)),
+            None => wire::write(self.stream, bytes),
+        }
     }
 
     fn tell_time(&mut self) -> io::Result<()> {

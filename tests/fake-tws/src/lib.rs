@@ -3,6 +3,7 @@
 //! what it was asked.
 
 pub mod answers;
+pub mod damage;
 pub mod script;
 pub mod wire;
 
@@ -16,6 +17,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use answers::Answering;
+use damage::damaged;
 use wire::{decode, frame, framed, incoming, outgoing, read_frame, read_message};
 
 pub use script::{Bar, Greeting, Label, Listed, Script, Verb};
@@ -215,7 +217,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
 fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let greeting = lock(&shared.script).greeting;
     match greeting {
-        Greeting::Ready => {}
+        Greeting::Ready | Greeting::Damaged(_) => {}
         Greeting::Reject => return Ok(()),
         Greeting::Silent => {
             let mut sink = Vec::new();
@@ -237,6 +239,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let mut answering = Answering {
             stream: &mut stream,
             script,
+            damage: None,
         };
         answering.answer(number, &content)?;
     }
@@ -248,7 +251,11 @@ fn greet(stream: &mut TcpStream, shared: &Shared) -> io::Result<bool> {
     stream.read_exact(&mut prefix)?;
     read_frame(stream)?;
     let now = Timestamp::now().strftime("%Y%m%d %H:%M:%S UTC");
-    wire::write(stream, &framed(format!("{VERSION}\0{now}\0").as_bytes()))?;
+    let greeting = framed(format!("{VERSION}\0{now}\0").as_bytes());
+    match lock(&shared.script).greeting {
+        Greeting::Damaged(seed) => wire::write(stream, &damaged(&greeting, seed))?,
+        _ => wire::write(stream, &greeting)?,
+    }
 
     let (number, content) = read_message(stream)?;
     if number != incoming::START_API {

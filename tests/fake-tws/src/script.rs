@@ -23,6 +23,8 @@ pub enum Verb {
     DropMidAnswer,
     /// Half of the bars, and no end of them.
     Truncate,
+    /// As it should be, with every frame damaged by this seed.
+    Damaged(u64),
 }
 
 impl Verb {
@@ -40,6 +42,8 @@ pub enum Greeting {
     Ready,
     /// It takes the connection and says nothing.
     Silent,
+    /// It is polite, and its first frame damaged by this seed.
+    Damaged(u64),
     /// It closes the connection at once: the host is not trusted.
     Reject,
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use store::RawBar;
 
 use super::readings::{BarColumns, bars, rows, text, unknown_symbol};
-use super::{Exchange, PageRequest, RestProvider, timeframes_of, word_for};
+use super::{Exchange, PageRequest, Reader, RestProvider, timeframes_of, word_for};
 use crate::http_account::{AccountRules, Answer, HttpAccount, Verdict};
 use crate::provider::{Capabilities, Listing, Provider, ProviderError};
 use crate::providers::{Hosts, Providers, Registration};
@@ -152,37 +152,58 @@ impl Market {
 
         let path = format!("{}/klines", self.root);
         let answer = self.account.get(&path, &query, self.page_weight).await?;
-        let rows = rows(Some(&answer.content), &answer, &self.account)?;
-        bars(rows, &COLUMNS, &answer, &self.account)
+        read_bars(&answer, &self.account)
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, RemoteError> {
         let path = format!("{}/exchangeInfo", self.root);
         let answer = self.account.get(&path, &[], self.list_weight).await?;
-        let symbols = rows(answer.content.get("symbols"), &answer, &self.account)?;
-
-        // Futures with an expiry have another `contractType`; spot pairs have none.
-        let is_listed = |symbol: &&Value| matches!(text(symbol, "contractType"), "" | "PERPETUAL");
-        let listings = symbols
-            .iter()
-            .filter(is_listed)
-            .filter_map(|symbol| self.listing_of(symbol));
-        Ok(listings.collect())
-    }
-
-    /// A name that is no symbol of ours is passed over.
-    fn listing_of(&self, symbol: &Value) -> Option<Listing> {
-        let base = text(symbol, "baseAsset");
-        let quote = text(symbol, "quoteAsset");
-        let instrument = Instrument::parse(&format!("{}:{base}/{quote}", self.class)).ok()?;
-
-        Some(Listing {
-            symbol: text(symbol, "symbol").to_owned(),
-            instrument,
-            state: text(symbol, "status").to_owned(),
-        })
+        read_listings(&answer, &self.account, self.class)
     }
 }
+
+/// The bars of an answer.
+fn read_bars(answer: &Answer, account: &HttpAccount) -> Result<Vec<RawBar>, RemoteError> {
+    let rows = rows(Some(&answer.content), answer, account)?;
+    bars(rows, &COLUMNS, answer, account)
+}
+
+fn read_listings(
+    answer: &Answer,
+    account: &HttpAccount,
+    class: AssetClass,
+) -> Result<Vec<Listing>, RemoteError> {
+    let symbols = rows(answer.content.get("symbols"), answer, account)?;
+
+    // Futures with an expiry have another `contractType`; spot pairs have none.
+    let is_listed = |symbol: &&Value| matches!(text(symbol, "contractType"), "" | "PERPETUAL");
+    let listings = symbols
+        .iter()
+        .filter(is_listed)
+        .filter_map(|symbol| listing_of(symbol, class));
+    Ok(listings.collect())
+}
+
+/// A name that is no symbol of ours is passed over.
+fn listing_of(symbol: &Value, class: AssetClass) -> Option<Listing> {
+    let base = text(symbol, "baseAsset");
+    let quote = text(symbol, "quoteAsset");
+    let instrument = Instrument::parse(&format!("{class}:{base}/{quote}")).ok()?;
+
+    Some(Listing {
+        symbol: text(symbol, "symbol").to_owned(),
+        instrument,
+        state: text(symbol, "status").to_owned(),
+    })
+}
+
+/// What its answers go through.
+pub(super) const READER: Reader = Reader {
+    name: REGISTRATION.name,
+    judge,
+    bars: read_bars,
+    listings: |answer, account| read_listings(answer, account, AssetClass::Crypto),
+};
 
 #[async_trait]
 impl Exchange for Binance {

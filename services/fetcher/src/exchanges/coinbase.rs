@@ -12,7 +12,7 @@ use serde_json::Value;
 use store::RawBar;
 
 use super::readings::{BarColumns, bars, rows, text, unknown_symbol};
-use super::{Exchange, PageRequest, RestProvider, timeframes_of, word_for};
+use super::{Exchange, PageRequest, Reader, RestProvider, timeframes_of, word_for};
 use crate::http_account::{AccountRules, Answer, HttpAccount, Verdict};
 use crate::provider::{Capabilities, Listing, Provider, ProviderError};
 use crate::providers::{Hosts, Providers, Registration};
@@ -79,18 +79,35 @@ fn judge(answer: &Answer) -> Verdict {
     }
 }
 
-impl Coinbase {
-    fn listing_of(product: &Value) -> Option<Listing> {
-        let base = text(product, "base_currency");
-        let quote = text(product, "quote_currency");
-
-        Some(Listing {
-            symbol: text(product, "id").to_owned(),
-            instrument: Instrument::parse(&format!("crypto:{base}/{quote}")).ok()?,
-            state: text(product, "status").to_owned(),
-        })
-    }
+/// The bars of an answer.
+fn read_bars(answer: &Answer, account: &HttpAccount) -> Result<Vec<RawBar>, RemoteError> {
+    let rows = rows(Some(&answer.content), answer, account)?;
+    bars(rows, &COLUMNS, answer, account)
 }
+
+fn read_listings(answer: &Answer, account: &HttpAccount) -> Result<Vec<Listing>, RemoteError> {
+    let products = rows(Some(&answer.content), answer, account)?;
+    Ok(products.iter().filter_map(listing_of).collect())
+}
+
+fn listing_of(product: &Value) -> Option<Listing> {
+    let base = text(product, "base_currency");
+    let quote = text(product, "quote_currency");
+
+    Some(Listing {
+        symbol: text(product, "id").to_owned(),
+        instrument: Instrument::parse(&format!("crypto:{base}/{quote}")).ok()?,
+        state: text(product, "status").to_owned(),
+    })
+}
+
+/// What its answers go through.
+pub(super) const READER: Reader = Reader {
+    name: REGISTRATION.name,
+    judge,
+    bars: read_bars,
+    listings: read_listings,
+};
 
 #[async_trait]
 impl Exchange for Coinbase {
@@ -135,8 +152,7 @@ impl Exchange for Coinbase {
 
         let path = format!("/products/{}/candles", request.symbol);
         let answer = self.account.get(&path, &query, 1).await?;
-        let rows = rows(Some(&answer.content), &answer, &self.account)?;
-        bars(rows, &COLUMNS, &answer, &self.account)
+        read_bars(&answer, &self.account)
     }
 
     /// Nothing says when trading began: the first 300 days with a daily candle show it.
@@ -163,8 +179,7 @@ impl Exchange for Coinbase {
 
     async fn listings(&self) -> Result<Vec<Listing>, RemoteError> {
         let answer = self.account.get("/products", &[], 1).await?;
-        let products = rows(Some(&answer.content), &answer, &self.account)?;
-        Ok(products.iter().filter_map(Self::listing_of).collect())
+        read_listings(&answer, &self.account)
     }
 
     async fn ping(&self, account: &HttpAccount) -> Result<String, RemoteError> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use store::RawBar;
 
 use super::readings::{BarColumns, bars, rows, text, unknown_symbol, unreadable};
-use super::{Exchange, PageRequest, RestProvider, timeframes_of, word_for};
+use super::{Exchange, PageRequest, Reader, RestProvider, timeframes_of, word_for};
 use crate::http_account::{AccountRules, Answer, HttpAccount, Verdict};
 use crate::provider::{Capabilities, Listing, Provider, ProviderError};
 use crate::providers::{Hosts, Providers, Registration};
@@ -105,19 +105,46 @@ fn judge(answer: &Answer) -> Verdict {
     }
 }
 
-impl Kraken {
-    fn listing_of(pair: &Value) -> Option<Listing> {
-        // `wsname` is BASE/QUOTE with the exchange's names of coins.
-        let (base, quote) = text(pair, "wsname").split_once('/')?;
-        let id = format!("crypto:{}/{}", our_coin(base), our_coin(quote));
+/// The bars of an answer.
+fn read_bars(answer: &Answer, account: &HttpAccount) -> Result<Vec<RawBar>, RemoteError> {
+    let result = answer.content.get("result").and_then(Value::as_object);
+    let Some(result) = result else {
+        return Err(unreadable(answer, account, "there is no result"));
+    };
 
-        Some(Listing {
-            symbol: text(pair, "altname").to_owned(),
-            instrument: Instrument::parse(&id).ok()?,
-            state: text(pair, "status").to_owned(),
-        })
-    }
+    // The list has the exchange's long name of the pair, beside `last`.
+    let list = result.iter().find(|(name, _)| *name != "last");
+    let rows = rows(list.map(|(_, list)| list), answer, account)?;
+    bars(rows, &COLUMNS, answer, account)
 }
+
+fn read_listings(answer: &Answer, account: &HttpAccount) -> Result<Vec<Listing>, RemoteError> {
+    let pairs = answer.content.get("result").and_then(Value::as_object);
+    let Some(pairs) = pairs else {
+        return Err(unreadable(answer, account, "there is no result"));
+    };
+    Ok(pairs.values().filter_map(listing_of).collect())
+}
+
+fn listing_of(pair: &Value) -> Option<Listing> {
+    // `wsname` is BASE/QUOTE with the exchange's names of coins.
+    let (base, quote) = text(pair, "wsname").split_once('/')?;
+    let id = format!("crypto:{}/{}", our_coin(base), our_coin(quote));
+
+    Some(Listing {
+        symbol: text(pair, "altname").to_owned(),
+        instrument: Instrument::parse(&id).ok()?,
+        state: text(pair, "status").to_owned(),
+    })
+}
+
+/// What its answers go through.
+pub(super) const READER: Reader = Reader {
+    name: REGISTRATION.name,
+    judge,
+    bars: read_bars,
+    listings: read_listings,
+};
 
 fn its_coin(coin: &str) -> &str {
     let row = COINS.iter().find(|(ours, _)| *ours == coin);
@@ -171,15 +198,7 @@ impl Exchange for Kraken {
             ("since", since.to_string()),
         ];
         let answer = self.account.get("/0/public/OHLC", &query, 1).await?;
-
-        // The list has the exchange's long name of the pair, beside `last`.
-        let result = answer.content.get("result").and_then(Value::as_object);
-        let Some(result) = result else {
-            return Err(unreadable(&answer, &self.account, "there is no result"));
-        };
-        let list = result.iter().find(|(name, _)| *name != "last");
-        let rows = rows(list.map(|(_, list)| list), &answer, &self.account)?;
-        bars(rows, &COLUMNS, &answer, &self.account)
+        read_bars(&answer, &self.account)
     }
 
     async fn first_label(&self, request: &PageRequest<'_>) -> Result<Option<Utc>, RemoteError> {
@@ -190,11 +209,7 @@ impl Exchange for Kraken {
 
     async fn listings(&self) -> Result<Vec<Listing>, RemoteError> {
         let answer = self.account.get("/0/public/AssetPairs", &[], 1).await?;
-        let pairs = answer.content.get("result").and_then(Value::as_object);
-        let Some(pairs) = pairs else {
-            return Err(unreadable(&answer, &self.account, "there is no result"));
-        };
-        Ok(pairs.values().filter_map(Self::listing_of).collect())
+        read_listings(&answer, &self.account)
     }
 
     async fn ping(&self, account: &HttpAccount) -> Result<String, RemoteError> {

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use market::{AssetClass, Instrument, SeriesKey, Timeframe, Utc};
 use store::RawBar;
 
-use crate::http_account::HttpAccount;
+use crate::http_account::{Answer, HttpAccount, Verdict};
 use crate::provider::{Capabilities, Listing};
 use crate::remote_error::RemoteError;
 
@@ -55,6 +55,28 @@ pub trait Exchange: Send + Sync {
     /// A request that costs little, to one of its hosts; what it says about itself.
     async fn ping(&self, account: &HttpAccount) -> Result<String, RemoteError>;
 }
+
+/// What turns the answers of a provider into bars and instruments, without asking for any: a
+/// program that looks for answers that break it begins here.
+#[derive(Clone, Copy)]
+pub struct Reader {
+    /// Name of the provider.
+    pub name: &'static str,
+    /// Reads what only this provider says in its own words.
+    pub judge: fn(&Answer) -> Verdict,
+    /// Reads bars, in any order.
+    pub bars: fn(&Answer, &HttpAccount) -> Result<Vec<RawBar>, RemoteError>,
+    /// Reads its instruments.
+    pub listings: fn(&Answer, &HttpAccount) -> Result<Vec<Listing>, RemoteError>,
+}
+
+/// The readers of all providers that answer in JSON.
+pub const READERS: [Reader; 4] = [
+    binance::READER,
+    kraken::READER,
+    coinbase::READER,
+    yahoo::READER,
+];
 
 /// A request for bars.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
 use market::{Instrument, SeriesKey, Timeframe, TimeframeUnit, Utc};
 use runtime::OwnMemory;
 use schemas::spelling::nearest_name;

@@ -15,6 +15,10 @@ mod finer_bars;
 #[cfg(test)]
 mod holes;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod ib;

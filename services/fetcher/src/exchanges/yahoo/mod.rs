@@ -10,6 +10,7 @@
 mod chart;
 mod events;
 mod labels;
+mod reading;
 mod symbols;
 
 use std::collections::BTreeMap;
@@ -22,10 +23,10 @@ use market::{
     Adjustment, AssetClass, Calendar, HourAnchor, PriceKind, SeriesKey, Session, Timeframe,
     TimeframeUnit, Utc, close_times,
 };
-use store::{RawBar, RawBars};
+use store::RawBars;
 
 use super::clocks::{agreed_now, clock_note};
-use super::readings::{rows, text, unknown_symbol, unreadable};
+use super::readings::{text, unknown_symbol};
 use super::{nouns_of, timeframes_of, word_for};
 use crate::http_account::{AccountRules, Answer, HttpAccount, Verdict};
 use crate::plan::RequestCost;
@@ -34,9 +35,11 @@ use crate::providers::{Hosts, Providers, Registration};
 use crate::remote_error::{Failure, RemoteError};
 use crate::request_budget::BudgetRules;
 
-use chart::{Chart, Row};
+use chart::Chart;
 use events::Events;
-use labels::{is_label, is_same_length, label_of, slots_around};
+use reading::{Labelled, labelled, misread, read_chart, read_listings};
+
+pub(super) use reading::READER;
 
 const HOSTS: Hosts = Hosts {
     url: "https://query1.finance.yahoo.com",
@@ -83,14 +86,6 @@ struct Yahoo {
     heads: Mutex<BTreeMap<String, (Instant, i64)>>,
     events: Mutex<BTreeMap<SeriesKey, Events>>,
     notes: Mutex<BTreeMap<SeriesKey, Vec<String>>>,
-}
-
-/// Labelled bars of an answer, and how many rows had times that no bar can have.
-#[derive(Default)]
-struct Labelled {
-    bars: RawBars,
-    odd: usize,
-    first_odd: Option<Utc>,
 }
 
 fn open(
@@ -210,18 +205,9 @@ impl Yahoo {
             return Ok(None);
         }
 
-        let chart = chart::read(&answer.content);
-        let chart = chart.map_err(|reason| unreadable(&answer, &self.account, &reason))?;
-        if chart.is_phantom {
-            return Err(self.error(unknown_symbol()));
-        }
         let interval = query.iter().find(|(name, _)| *name == "interval");
         let interval = interval.map_or("", |(_, interval)| interval);
-        if !is_same_length(&chart.granularity, interval) {
-            let reason = format!("asked for {interval} bars it gave {}", chart.granularity);
-            return Err(unreadable(&answer, &self.account, &reason));
-        }
-        Ok(Some(chart))
+        read_chart(&answer, &self.account, interval).map(Some)
     }
 
     /// The label of the first bar, from the first trade, which is asked for once a day.
@@ -279,10 +265,8 @@ impl Yahoo {
         ];
         let path = "/v1/finance/search";
         let answer = self.account.get(path, &query, 1).await?;
-        let quotes = rows(answer.content.get("quotes"), &answer, &self.account)?;
-
         let classes = self.capabilities().classes;
-        let listings = quotes.iter().filter_map(symbols::listing_of);
+        let listings = read_listings(&answer, &self.account)?.into_iter();
         let has_class = |each: &Listing| classes.contains(&each.instrument.class());
         Ok(listings.filter(has_class).collect())
     }
@@ -301,7 +285,7 @@ impl Yahoo {
         while start < range.end {
             let end = start.plus_micros(span).min(range.end);
             if let Some(chart) = self.ask_for_bars(key, symbol, &(start..end)).await? {
-                let labelled = self.labelled(key, &chart, &(start..end))?;
+                let labelled = labelled(key, &chart, &(start..end), &self.account)?;
                 all.bars.extend(&labelled.bars);
                 all.odd += labelled.odd;
                 all.first_odd = all.first_odd.or(labelled.first_odd);
@@ -339,88 +323,11 @@ impl Yahoo {
         self.chart(symbol, &query).await
     }
 
-    /// The rows of an answer as bars with labels in a range, sorted, one per label.
-    fn labelled(
-        &self,
-        key: &SeriesKey,
-        chart: &Chart,
-        range: &Range<Utc>,
-    ) -> Result<Labelled, RemoteError> {
-        let mut labelled = Labelled::default();
-        let slots = slots_around(key, range);
-        let mut bars: Vec<RawBar> = Vec::new();
-
-        for row in &chart.rows {
-            let label = label_of(key.timeframe, row, chart);
-            let label = label.map_err(|reason| self.misread(key, reason))?;
-            if !range.contains(&label) {
-                continue;
-            }
-            if key.timeframe.is_intraday() && !is_label(label, &slots) {
-                if chart.newest_trade != Some(row.time) {
-                    labelled.odd += 1;
-                    labelled.first_odd.get_or_insert(label);
-                }
-                continue;
-            }
-            if let Some(bar) = self.bar_of(key, row, label)? {
-                bars.push(bar);
-            }
-        }
-
-        // The newest week may come in two rows, of which neither is the whole of it.
-        let newest = bars.last().map(|bar| bar.open_time);
-        let count_of_newest = bars.iter().filter(|bar| Some(bar.open_time) == newest);
-        if key.timeframe.unit() == TimeframeUnit::Week && count_of_newest.count() > 1 {
-            bars.retain(|bar| Some(bar.open_time) != newest);
-        }
-        let bars: RawBars = bars.into_iter().collect();
-        labelled.bars = bars.sorted();
-        Ok(labelled)
-    }
-
-    /// The bar of a row; none where its adjusted close is null.
-    fn bar_of(
-        &self,
-        key: &SeriesKey,
-        row: &Row,
-        label: Utc,
-    ) -> Result<Option<RawBar>, RemoteError> {
-        let [.., close] = row.prices;
-        let factor = match key.adjustment {
-            Adjustment::SplitDividend => row.adjusted_close.map(|adjusted| adjusted / close),
-            _ => Some(1.0),
-        };
-        let Some(factor) = factor else {
-            return Ok(None);
-        };
-        if !factor.is_finite() {
-            let reason = format!("{label} has a close of {close}");
-            return Err(self.misread(key, reason));
-        }
-
-        // Where trades are not counted, none is known.
-        let is_counted = key.instrument.class().has_volume() || row.volume > 0.0;
-        Ok(Some(RawBar {
-            open_time: label,
-            prices: row.prices.map(|price| price * factor),
-            volume: if is_counted { row.volume } else { f64::NAN },
-        }))
-    }
-
-    fn misread(&self, key: &SeriesKey, reason: String) -> RemoteError {
-        let name = key.instrument.spelling();
-        self.error(Failure::Protocol {
-            address: format!("the request for {name} {}", key.timeframe),
-            reason,
-        })
-    }
-
     /// Takes out the bars that are not over by both clocks.
     fn keep_over(&self, key: &SeriesKey, mut bars: RawBars) -> Result<RawBars, RemoteError> {
         let now = agreed_now(&self.account);
         let ends = close_times(Calendar::for_key(key), key, &bars.open_time);
-        let ends = ends.map_err(|error| self.misread(key, error.to_string()))?;
+        let ends = ends.map_err(|error| misread(&self.account, key, error.to_string()))?;
         let over: Vec<bool> = ends.iter().map(|end| *end <= now).collect();
         bars.keep_rows(&over);
         Ok(bars)
@@ -516,7 +423,7 @@ impl Provider for Yahoo {
             && labelled.bars.is_empty()
         {
             let reason = format!("its bars have other times, such as {first}");
-            return Err(self.misread(key, reason).into());
+            return Err(misread(&self.account, key, reason).into());
         }
         let odd = labelled.first_odd.map(|first| {
             let count = labelled.odd;
