@@ -28,9 +28,10 @@ use store::RawBars;
 use super::clocks::{agreed_now, clock_note};
 use super::readings::{text, unknown_symbol};
 use super::{nouns_of, timeframes_of, word_for};
-use crate::http_account::{AccountRules, Answer, HttpAccount, Verdict};
+use crate::http_account::{ATTEMPTS_MAX, AccountRules, Answer, HttpAccount, Verdict};
+use crate::memos::Memos;
 use crate::plan::RequestCost;
-use crate::provider::{Capabilities, Health, Listing, Provider, ProviderError};
+use crate::provider::{AskingRules, Capabilities, Health, Listing, Provider, ProviderError};
 use crate::providers::{Hosts, Providers, Registration};
 use crate::remote_error::{Failure, RemoteError};
 use crate::request_budget::BudgetRules;
@@ -83,7 +84,7 @@ struct Yahoo {
     account: HttpAccount,
     adjustment: Adjustment,
     /// First trades by Yahoo's symbols, in Unix seconds.
-    heads: Mutex<BTreeMap<String, (Instant, i64)>>,
+    heads: Memos<i64>,
     events: Mutex<BTreeMap<SeriesKey, Events>>,
     notes: Mutex<BTreeMap<SeriesKey, Vec<String>>>,
 }
@@ -105,11 +106,13 @@ fn open(
         judge,
     };
 
+    let account = providers.open_account(registration, "url", rules)?;
+    let memory = Arc::clone(account.memory());
     Ok(Arc::new(Yahoo {
         name: registration.name,
-        account: providers.open_account(registration, "url", rules)?,
+        heads: Memos::new(memory, registration.name, "head", HEAD_HOLDS),
+        account,
         adjustment,
-        heads: Mutex::default(),
         events: Mutex::default(),
         notes: Mutex::default(),
     }))
@@ -212,12 +215,12 @@ impl Yahoo {
 
     /// The label of the first bar, from the first trade, which is asked for once a day.
     async fn head(&self, key: &SeriesKey, symbol: &str) -> Result<Utc, RemoteError> {
-        let remembered = lock(&self.heads).get(symbol).copied();
-        let first_trade = match remembered {
-            Some((at, first_trade)) if at.elapsed() < HEAD_HOLDS => first_trade,
-            _ => {
+        let learnt = self.heads.recall(symbol).await;
+        let first_trade = match learnt.filter(|learnt| learnt.is_fresh) {
+            Some(learnt) => learnt.value,
+            None => {
                 let first_trade = self.ask_for_head(key, symbol).await?;
-                lock(&self.heads).insert(symbol.to_owned(), (Instant::now(), first_trade));
+                self.heads.keep(symbol, &first_trade).await;
                 first_trade
             }
         };
@@ -390,11 +393,23 @@ impl Provider for Yahoo {
         Some(days_at_once(timeframe) * DAY)
     }
 
+    /// Its account tries each request three times.
+    fn asking_rules(&self) -> AskingRules {
+        AskingRules {
+            own_tries: ATTEMPTS_MAX,
+            ..AskingRules::default()
+        }
+    }
+
     fn request_cost(&self, _: Timeframe) -> RequestCost {
         RequestCost {
             per_request: REQUEST_COST,
             per_day: Duration::ZERO,
         }
+    }
+
+    fn scheduled_time(&self, _: &SeriesKey, requests: usize) -> Duration {
+        self.account.schedule(requests)
     }
 
     async fn coverage(&self, key: &SeriesKey) -> Result<Option<Range<Utc>>, ProviderError> {
