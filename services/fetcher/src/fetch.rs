@@ -218,9 +218,9 @@ pub(crate) struct SeriesFetch<'a, P: ?Sized, R> {
     pub(crate) reporter: &'a R,
     asking: Asking<'a>,
     /// Place of the series in the command, from 0.
-    index: usize,
+    pub(crate) index: usize,
     /// Number of series in the command.
-    count: usize,
+    pub(crate) count: usize,
 }
 
 impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {

@@ -13,7 +13,7 @@ use store::{RawBar, RawBars};
 
 use super::clocks::{agreed_now, clock_note};
 use super::{Exchange, PageRequest, nouns_of};
-use crate::http_account::{ATTEMPTS_MAX, HttpAccount};
+use crate::http_account::ATTEMPTS_MAX;
 use crate::learnt_spans::LearntSpans;
 use crate::memos::Memos;
 use crate::plan::RequestCost;
