@@ -20,13 +20,14 @@ mod slow_link;
 mod waiting;
 mod worker;
 
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, ConnectOptions, Profile};
 use nats_test_server::{Client, jetstream};
-use schemas::ids::OperationId;
+use schemas::ids::{OperationId, Service};
 use schemas::operation::NewOperation;
 use schemas::subjects;
 use store::Store;
@@ -78,19 +79,15 @@ impl Sandbox {
         let server = Server::start(&folder.path().join("nats"), guarded);
 
         // On a guarded server only this role may declare streams.
-        let infra = Bus::connect(&connect_options(&server.url(Role::Infra)))
-            .await
-            .unwrap();
+        let infra = connect_to(&server, Role::Infra).await;
         infra
             .infra()
             .apply(&Topology::declare(profile, options))
             .await
             .unwrap();
 
-        let bus = Bus::connect(&connect_options(&server.url(Role::Person)))
-            .await
-            .unwrap();
-        let url = server.url(Role::Worker);
+        let bus = connect_to(&server, Role::Person).await;
+        let url = server.url();
         let client = server.connect(Role::Infra).await;
         let store = Store::open(&format!(
             "file://{}",
@@ -127,8 +124,11 @@ impl Sandbox {
 
     /// The stock client in a role.
     pub async fn client_as(&self, role: Role) -> Client {
-        let url = self.server.lock().unwrap().url(role);
-        nats_test_server::connect(&url).await
+        let credentials = self.credentials(role);
+        match credentials {
+            Some(file) => nats_test_server::connect_with(&self.url, &file).await,
+            None => nats_test_server::connect(&self.url).await,
+        }
     }
 
     /// Address of the NATS server, as services use it.
@@ -146,20 +146,36 @@ impl Sandbox {
         self.folder.path()
     }
 
-    /// Another connection, such as every process has.
+    /// The key file of a role; none where everybody may do everything.
+    pub fn credentials(&self, role: Role) -> Option<PathBuf> {
+        self.server.lock().unwrap().credentials(role)
+    }
+
+    /// The key file of a service by name.
+    fn credentials_of(&self, service: &str) -> Option<PathBuf> {
+        let mut services = Service::ALL.iter().map(|service| service.as_str());
+        let name = services.find(|name| *name == service)?;
+        self.credentials(Role::Service(name))
+    }
+
+    /// Another connection, such as a service with the housekeeping has.
     pub async fn connect(&self) -> Bus {
-        self.connect_as(Role::Worker).await
+        self.connect_as(Role::Service("registry")).await
     }
 
     /// A connection in a role.
     pub async fn connect_as(&self, role: Role) -> Bus {
-        let url = self.server.lock().unwrap().url(role);
-        Bus::connect(&connect_options(&url)).await.unwrap()
+        let credentials = self.credentials(role);
+        Bus::connect(&connect_options(&self.url, credentials))
+            .await
+            .unwrap()
     }
 
     /// A connection over a slow link.
     pub async fn connect_over(&self, link: &SlowLink) -> Bus {
-        Bus::connect(&connect_options(link.url())).await.unwrap()
+        Bus::connect(&connect_options(link.url(), None))
+            .await
+            .unwrap()
     }
 
     /// Submits under a new id.
@@ -197,10 +213,15 @@ impl Sandbox {
     }
 }
 
-fn connect_options(url: &str) -> ConnectOptions {
+async fn connect_to(server: &Server, role: Role) -> Bus {
+    let options = connect_options(&server.url(), server.credentials(role));
+    Bus::connect(&options).await.unwrap()
+}
+
+fn connect_options(url: &str, credentials: Option<PathBuf>) -> ConnectOptions {
     ConnectOptions {
         url: url.to_owned(),
-        credentials: None,
+        credentials,
         name: "system-test".to_owned(),
         profile: None,
         connect_timeout: Duration::from_secs(5),

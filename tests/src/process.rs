@@ -43,6 +43,11 @@ impl Sandbox {
             }
         }
 
+        // A program is named after its service.
+        let service = program.strip_prefix("ktrdr-").unwrap();
+        if let Some(file) = self.credentials_of(service) {
+            command.env("KTRDR_BUS_CREDENTIALS", file);
+        }
         let child = command
             .args(["--nats-url", url, "--store", self.store().url()])
             .args(flags)

@@ -13,8 +13,8 @@ use schemas::commands::{DummyOutcome, RunDummy};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::Sandbox;
 use crate::waiting::patiently;
+use crate::{Role, Sandbox};
 
 /// Tests do not wait as long as people for what is tried again.
 const RETRY_BASE: Duration = Duration::from_millis(20);
@@ -43,7 +43,8 @@ impl Sandbox {
         handler: H,
         choose: impl FnOnce(&mut WorkerOptions),
     ) -> Worker {
-        self.run_on(self.connect().await, handler, choose)
+        let service = Role::Service(H::Command::SERVICE.as_str());
+        self.run_on(self.connect_as(service).await, handler, choose)
     }
 
     /// Runs a worker on this connection.

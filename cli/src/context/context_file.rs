@@ -41,6 +41,9 @@ pub(crate) struct ContextFile {
     /// What tells that folder from a copy of it.
     #[serde(default)]
     pub(crate) folder_id: Option<FolderId>,
+    /// The folder of its keys; none in the file of an earlier version.
+    #[serde(default)]
+    pub(crate) credentials: Option<PathBuf>,
     /// Where its services read their settings; none in the file of an earlier version.
     #[serde(default)]
     pub(crate) services: Option<ServicesPlace>,
@@ -192,6 +195,7 @@ mod tests {
             started_at: "2026-03-01T00:00:00Z".parse().unwrap(),
             folder: None,
             folder_id: None,
+            credentials: None,
             services: None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod command_store;
 mod context_file;
+mod credentials;
 mod folder_id;
 mod moved_system;
 mod person;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use bus::identity::{Identity, Role};
 use bus::{Bus, BusError, Profile};
 use runtime::settings::{
     self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin, ServiceSettings, SystemSettings,
@@ -25,6 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use context_file::{ContextFile, DEFAULT_DIR, FILE_NAME, ServicesPlace, VARIABLE};
+pub(crate) use credentials::{KeyError, KeyFolder, LOCAL_KEYS, SERVER_FILE, StoredKey};
 pub(crate) use folder_id::FolderId;
 pub(crate) use private_files::{
     append_to_private_file, create_private_folder, make_folder_private, replace_private_file,
@@ -97,6 +100,17 @@ impl LocalSystem {
 
     /// The settings that it stands for.
     fn settings(&self) -> SystemSettings {
+        let mut settings = self.settings_without_key();
+        if let Some(keys) = self.keys() {
+            let key = keys.file_of(&Identity::of(Role::Person));
+            let setting = ("bus.credentials".to_owned(), key.display().to_string());
+            settings.values.push(setting);
+        }
+        settings
+    }
+
+    /// The same for a command that works on another server: the key is for its own one.
+    fn settings_without_key(&self) -> SystemSettings {
         let values = [
             ("bus.url", &self.file.nats_url),
             ("store.url", &self.file.store_url),
@@ -107,6 +121,11 @@ impl LocalSystem {
                 .map(|(key, text)| (key.to_owned(), text.clone()))
                 .into(),
         }
+    }
+
+    /// The keys of the system; none of one that an earlier version runs.
+    fn keys(&self) -> Option<KeyFolder> {
+        self.file.credentials.clone().map(KeyFolder::at)
     }
 }
 
@@ -188,7 +207,21 @@ impl Context {
         &self,
         system: Option<&LocalSystem>,
     ) -> Result<LoadedSettings<ClientSettings>, Failure> {
-        let announced = system.map(LocalSystem::settings);
+        let loaded = self.load_settings(system, system.map(LocalSystem::settings))?;
+
+        match system {
+            Some(system) if loaded.value.bus.url != system.file.nats_url => {
+                self.load_settings(Some(system), Some(system.settings_without_key()))
+            }
+            _ => Ok(loaded),
+        }
+    }
+
+    fn load_settings(
+        &self,
+        system: Option<&LocalSystem>,
+        announced: Option<SystemSettings>,
+    ) -> Result<LoadedSettings<ClientSettings>, Failure> {
         Ok(settings::load_beside(
             "ktrdr",
             &ClientSettings::default(),
@@ -290,13 +323,28 @@ impl Context {
     /// Connects to the server, or fails within seconds; also when the settings name another profile
     /// than the server has.
     pub(crate) async fn bus(&self) -> Result<Bus, Failure> {
-        let expected = self.settings()?.bus.profile;
-        self.connect(expected).await
+        let bus = &self.settings()?.bus;
+        self.connect(bus.profile, bus.credentials.clone()).await
     }
 
     /// Connects whichever profile the server has, for the commands that show or change it.
     pub(crate) async fn bus_of_any_profile(&self) -> Result<Bus, Failure> {
-        self.connect(None).await
+        let credentials = self.settings()?.bus.credentials.clone();
+        self.connect(None, credentials).await
+    }
+
+    /// Connects with the key that may change streams, which whoever runs a local system has.
+    pub(crate) async fn bus_of_infra(&self) -> Result<Bus, Failure> {
+        let setup = self.setup()?;
+        let credentials = setup.settings.value.bus.credentials.clone();
+        let keys = setup.system.as_ref().and_then(LocalSystem::keys);
+
+        let of_system = keys.filter(|keys| {
+            let key_of_people = keys.file_of(&Identity::of(Role::Person));
+            credentials.as_deref() == Some(key_of_people.as_path())
+        });
+        let key = of_system.map(|keys| keys.file_of(&Identity::of(Role::Infra)));
+        self.connect(None, key.or(credentials)).await
     }
 
     /// How this process is called in the server's list of connections.
@@ -304,7 +352,11 @@ impl Context {
         format!("ktrdr-cli/{}", std::process::id())
     }
 
-    async fn connect(&self, profile: Option<Profile>) -> Result<Bus, Failure> {
+    async fn connect(
+        &self,
+        profile: Option<Profile>,
+        credentials: Option<PathBuf>,
+    ) -> Result<Bus, Failure> {
         let setup = self.setup()?;
         let mut options = setup
             .settings
@@ -313,6 +365,7 @@ impl Context {
             .connect_options(&self.client_name(), false);
         options.connect_timeout = CONNECT_TIMEOUT;
         options.profile = profile;
+        options.credentials = credentials;
 
         Bus::connect(&options).await.map_err(|error| {
             // Only the server that the context file names can have ended with its `ktrdr up`.

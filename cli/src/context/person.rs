@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bus::identity::KeyFile;
 use nix::unistd::{User, getuid};
 use runtime::settings::BusSettings;
 use schemas::errors::shortened;
@@ -19,12 +20,18 @@ pub(super) fn person(bus: &BusSettings, environment: &BTreeMap<String, String>) 
         .credentials
         .as_ref()
         .and_then(|path| std::fs::read_to_string(path).ok())
-        .and_then(|text| name_in_credentials(&text));
+        .and_then(|text| name_in_key(&text).or_else(|| name_in_credentials(&text)));
 
     let name = of_file
         .or_else(|| user_in_url(&bus.url))
         .unwrap_or_else(|| local_user(environment));
     shortened(&name, BY_BYTES_MAX)
+}
+
+/// The name that a key file of ours says.
+fn name_in_key(text: &str) -> Option<String> {
+    let key = KeyFile::parse(text).ok()?;
+    key.name().map(str::to_owned)
 }
 
 /// The name of the user in the token of a `.creds` file.
@@ -75,6 +82,8 @@ fn named_in(environment: &BTreeMap<String, String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use bus::identity::{Identity, Role};
+
     use super::*;
 
     #[test]
@@ -84,6 +93,16 @@ mod tests {
 
         assert_eq!(name_in_credentials(&text).as_deref(), Some("ann"));
         assert_eq!(name_in_credentials("SUABC"), None);
+    }
+
+    #[test]
+    fn a_key_names_its_person_or_nobody() {
+        let ann = Identity::person("ann").unwrap();
+        let anybody = Identity::of(Role::Person);
+        let name = |identity| name_in_key(&KeyFile::generate(identity).unwrap().text());
+
+        assert_eq!(name(&ann).as_deref(), Some("ann"));
+        assert_eq!(name(&anybody), None);
     }
 
     #[test]

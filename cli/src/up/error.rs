@@ -9,7 +9,7 @@ use schemas::codes::{self, Advice, Code};
 use store::StoreError;
 
 use crate::console::{Exit, Failure};
-use crate::context::lock_of;
+use crate::context::{KeyError, lock_of};
 
 /// Why a local system does not come up: one variant for each operation that can fail.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,9 @@ pub(crate) enum UpError {
         /// The log file of the server.
         log: PathBuf,
     },
+    /// The keys of the system cannot be made or read.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The object store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -132,6 +135,7 @@ impl Advice for UpError {
             Self::NoServer => codes::UP_NO_SERVER,
             Self::Spawn { .. } => codes::UP_SPAWN,
             Self::ServerNotReady { .. } => codes::UP_SERVER_NOT_READY,
+            Self::Keys(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Bus(_) => codes::UP_BUS,
         }
@@ -183,6 +187,7 @@ impl Advice for UpError {
                 return format!("see {log}, or `ktrdr logs nats-server`").into();
             }
             // The cause knows better than this place what helps.
+            Self::Keys(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::Bus(error) => return error.hint(),
         };

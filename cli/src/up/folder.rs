@@ -11,11 +11,15 @@ use super::error::UpError;
 use super::ports::RememberedPorts;
 use super::processes::{self, ProcessList};
 use crate::context::{
-    DEFAULT_DIR, FILE_NAME, FolderId, SystemHolder, append_to_private_file, create_private_folder,
-    holder_of, make_folder_private, open_lock,
+    DEFAULT_DIR, FILE_NAME, FolderId, KeyFolder, LOCAL_KEYS, SystemHolder, append_to_private_file,
+    create_private_folder, holder_of, make_folder_private, open_lock,
 };
 
 const LOGS: &str = "logs";
+/// Folders of the system beside its logs that are closed to others.
+const PRIVATE_FOLDERS: [&str; 2] = ["nats", "objects"];
+/// What the stock tool of NATS calls a context: server, key and inbox.
+const NATS_CONTEXT: &str = "nats-context.json";
 
 /// A folder that this process holds until the value is dropped.
 #[derive(Debug)]
@@ -67,6 +71,16 @@ impl Folder {
         &self.id
     }
 
+    /// The keys of the system.
+    pub(crate) fn keys(&self) -> KeyFolder {
+        KeyFolder::at(self.path.join(LOCAL_KEYS))
+    }
+
+    /// Path of the file by which the stock tool of NATS finds the system.
+    pub(crate) fn nats_context(&self) -> PathBuf {
+        self.path.join(NATS_CONTEXT)
+    }
+
     /// Path of the context file.
     pub(crate) fn context_file(&self) -> PathBuf {
         self.path.join(FILE_NAME)
@@ -114,7 +128,7 @@ impl Folder {
     /// Forgets all programs, which have ended, and announces the system no more. By the handle: the
     /// folder may have been moved, and that of another system be where it was.
     pub(crate) fn forget(&self) {
-        for name in [processes::FILE_NAME, FILE_NAME] {
+        for name in [processes::FILE_NAME, FILE_NAME, NATS_CONTEXT] {
             // A file that was never written need not be removed.
             let _ = unlinkat(&self.handle, name, AtFlags::empty());
         }
@@ -161,6 +175,11 @@ fn take_lock(folder: &Path) -> Result<File, UpError> {
 /// the system, so that only what is ours in it is closed.
 fn close_to_others(folder: &Path) -> std::io::Result<()> {
     make_folder_private(&logs_of(folder))?;
+    for name in PRIVATE_FOLDERS {
+        let private = folder.join(name);
+        create_private_folder(&private)?;
+        make_folder_private(&private)?;
+    }
     if folder.file_name().is_some_and(|name| name == DEFAULT_DIR) {
         make_folder_private(folder)?;
     }
@@ -245,6 +264,8 @@ mod tests {
 
         assert_eq!(mode(&private), 0o700);
         assert_eq!(mode(&shared), 0o755);
-        assert_eq!(mode(&shared.join("logs")), 0o700);
+        for name in ["logs", "nats", "objects"] {
+            assert_eq!(mode(&shared.join(name)), 0o700, "{name}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::error::UpError;
 use super::folder::Folder;
 use super::ports::{PortChoice, RememberedPorts, choose_ports, is_free};
 use super::program::{Pauses, describe_exit, end, spawn, stopped_within, wait_for_stop};
-use crate::context::replace_private_file;
+use crate::context::{LOCAL_KEYS, SERVER_FILE, replace_private_file};
 
 const CONFIGURATION: &str = include_str!("../../../infra/nats/local.conf");
 /// Recovery of a large store takes a while.
@@ -196,6 +196,7 @@ fn fill_configuration(folder: &Path, port: Option<u16>, monitor_port: Option<u16
         .replace("{port}", &port_text(port))
         .replace("{monitor_port}", &port_text(monitor_port))
         .replace("{store_dir}", &folder.join("nats").display().to_string())
+        .replace("{permissions}", &format!("{LOCAL_KEYS}/{SERVER_FILE}"))
 }
 
 fn port_text(port: Option<u16>) -> String {

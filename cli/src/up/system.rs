@@ -1,12 +1,12 @@
 //! A local system from its start to its end: server, topology, context file, services, and then
 //! everything in the opposite order.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Bus;
+use bus::identity::{Identity, Role};
 use bus::topology::{Topology, TopologyOptions};
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -26,7 +26,9 @@ use super::log_bound::keep_logs_bounded;
 use super::nats_server::{Addresses, NatsServer, find_nats_server};
 use super::program::{self, Program, wait_for_stop};
 use crate::console::{Exit, Interrupts};
-use crate::context::{Context, ContextFile, ServicesPlace, VARIABLE};
+use crate::context::{
+    Context, ContextFile, KeyFolder, ServicesPlace, VARIABLE, replace_private_file,
+};
 
 /// How long a service may take to bring its steps to a checkpoint before it is killed.
 const SERVICE_STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,6 +55,8 @@ pub(super) async fn run_system(
     let store = Store::open(&store_url).await?;
     store.check_access().await?;
 
+    make_keys(&folder.keys())?;
+
     let places = [binaries.as_path(), &context.working_directory];
     let program = find_nats_server(&context.environment, &places)?;
     let starting = start_server(args, context, program, store_url, folder, board);
@@ -68,8 +72,7 @@ pub(super) async fn run_system(
 
     let stop_server = watch::Sender::new(false);
     let server = tokio::spawn(server.supervise(board.clone(), stop_server.subscribe()));
-    let settings_file = config_flag(context.named_settings_file().as_deref());
-    let programs = programs_to_start(args, &binaries, &announced, &settings_file, board);
+    let programs = programs_to_start(args, &binaries, &announced, folder, board);
     let mut services = RunningServices::start(programs, folder, board, &bus, store);
 
     let ended = match args.command.is_empty() {
@@ -90,6 +93,14 @@ pub(super) async fn run_system(
     stop_server.send_replace(true);
     let _ = server.await;
     ended
+}
+
+/// Makes the keys that are missing, and the file by which the server knows them.
+fn make_keys(keys: &KeyFolder) -> Result<(), UpError> {
+    for role in Role::all() {
+        keys.ensure(&Identity::of(role))?;
+    }
+    Ok(keys.write_server_file()?)
 }
 
 /// URL of the store that `--store` names, else of the folder `objects` of the system.
@@ -119,7 +130,7 @@ async fn start_server(
     let server = NatsServer::start(program, folder.clone(), args.port, board).await?;
     let announced = describe_system(args, context, store_url, server.addresses(), folder);
 
-    let bus = connect_and_apply(&announced).await?;
+    let bus = connect_and_apply(&announced, folder).await?;
     announce(&announced, folder)?;
     Ok(StartedServer {
         server,
@@ -145,6 +156,7 @@ fn describe_system(
         started_at: Timestamp::now(),
         folder: Some(folder.path().to_owned()),
         folder_id: Some(folder.id().clone()),
+        credentials: Some(folder.keys().path().to_owned()),
         services: Some(ServicesPlace {
             working_directory: context.working_directory.clone(),
             settings_file: context.named_settings_file(),
@@ -154,6 +166,17 @@ fn describe_system(
 
 /// Writes the context file, by which other commands find the system.
 fn announce(system: &ContextFile, folder: &Folder) -> Result<(), UpError> {
+    let path = folder.nats_context();
+    let person = Identity::of(Role::Person);
+    let nats_context = json!({
+        "description": "a local system of KTRDR",
+        "url": system.nats_url,
+        "nkey": folder.keys().file_of(&person),
+        "inbox_prefix": person.inbox(),
+    });
+    replace_private_file(&path, &format!("{nats_context:#}\n"))
+        .map_err(|source| UpError::Folder { path, source })?;
+
     let path = folder.context_file();
     system
         .write(&path)
@@ -161,9 +184,10 @@ fn announce(system: &ContextFile, folder: &Folder) -> Result<(), UpError> {
 }
 
 /// Connects to the server once its streams, buckets and consumers are there.
-async fn connect_and_apply(system: &ContextFile) -> Result<Bus, UpError> {
+async fn connect_and_apply(system: &ContextFile, folder: &Folder) -> Result<Bus, UpError> {
     let settings = BusSettings {
         url: system.nats_url.clone(),
+        credentials: Some(folder.keys().file_of(&Identity::of(Role::Infra))),
         ..BusSettings::default()
     };
     let options = settings.connect_options("ktrdr-up", false);
@@ -180,13 +204,15 @@ fn programs_to_start(
     args: &UpArgs,
     binaries: &Path,
     system: &ContextFile,
-    settings_file: &[OsString],
+    folder: &Folder,
     board: &Board,
 ) -> Vec<Program> {
     let services = match &args.services {
         Some(services) => services.clone(),
         None => Service::ALL.to_vec(),
     };
+    let place = system.services.as_ref();
+    let settings_file = place.and_then(|place| place.settings_file.as_deref());
 
     let mut programs = Vec::new();
     for service in services {
@@ -201,18 +227,21 @@ fn programs_to_start(
         programs.push(Program {
             name: service.to_string(),
             path,
-            arguments: settings_file.to_vec(),
-            env: variables_of(system),
+            arguments: config_flag(settings_file),
+            env: variables_of(service, system, &folder.keys()),
             stop_timeout: SERVICE_STOP_TIMEOUT,
         });
     }
     programs
 }
 
-/// The settings by which a service joins this system.
-fn variables_of(system: &ContextFile) -> Vec<(String, String)> {
+/// The settings by which a service joins this system. Its key is named and not passed: whoever may
+/// list processes sees where it is, and nothing more.
+fn variables_of(service: Service, system: &ContextFile, keys: &KeyFolder) -> Vec<(String, String)> {
+    let key = keys.file_of(&Identity::of(Role::Service(service)));
     let variables = [
         ("KTRDR_BUS_URL", system.nats_url.clone()),
+        ("KTRDR_BUS_CREDENTIALS", key.display().to_string()),
         ("KTRDR_STORE_URL", system.store_url.clone()),
     ];
     variables

@@ -329,7 +329,7 @@ async fn wait_for_timeout(timeout: Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;
-    use nats_test_server::{Role, Server};
+    use nats_test_server::Server;
     use nix::sys::signal::{Signal, raise};
     use runtime::settings::BusSettings;
     use tokio::signal::unix::{SignalKind, signal};
@@ -340,7 +340,7 @@ mod tests {
 
     async fn connect(server: &Server) -> Bus {
         let settings = BusSettings {
-            url: server.url(Role::Person),
+            url: server.url(),
             ..BusSettings::default()
         };
         let options = settings.connect_options("test", false);

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use nats_test_server::{Role, Server};
+use nats_test_server::Server;
 use serde_json::Value;
 
 use crate::program::{Ended, ktrdr_in, run_with_input};
@@ -80,7 +80,7 @@ fn start_server() -> (RunningServer, Place) {
         _folder: folder,
     };
 
-    let place = Place::new(&server.process.url(Role::Infra));
+    let place = Place::new(&server.process.url());
     let applied = place.run("infra apply --profile test");
     assert_eq!(applied.exit, Some(0), "{}", applied.err);
     (server, place)

@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use jiff::Timestamp;
-use nats_test_server::connect;
 use nix::sys::signal::Signal;
 use schemas::codes;
 use schemas::errors::ErrorRecord;
@@ -16,7 +15,9 @@ use schemas::{codec, subjects};
 use serde_json::Value;
 
 use crate::program::ktrdr_in;
-use crate::running_up::{RunningUp, context_file, port_of, start_dummy, start_operation, url_of};
+use crate::running_up::{
+    RunningUp, connect_to, context_file, port_of, start_dummy, start_operation,
+};
 use crate::terminal::Terminal;
 
 /// A dummy that works for longer than any test.
@@ -97,7 +98,7 @@ async fn warn_of(folder: &Path, op: &OperationId) {
     };
 
     let subject = subjects::event(event.service, op, event.step, event.what.as_str());
-    let client = connect(&url_of(folder)).await;
+    let client = connect_to(folder).await;
     let payload = codec::encode(&event).unwrap();
     client.publish(subject, payload.into()).await.unwrap();
     client.flush().await.unwrap();

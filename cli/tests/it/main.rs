@@ -39,6 +39,8 @@ mod habits;
 #[cfg(test)]
 mod hand_model;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod interactive_brokers;
 #[cfg(test)]
 mod json_schemas;

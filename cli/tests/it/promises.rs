@@ -6,7 +6,6 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use nats_test_server::connect;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use schemas::ids::OperationId;
@@ -16,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::bad_input::STRATEGY;
 use crate::program::{ktrdr_in, run_in, run_in_system, run_with_input, wait_for};
-use crate::running_up::url_of;
+use crate::running_up::connect_to;
 
 /// A variable that no program reads, and an address where nothing answers.
 const STRAY_VARIABLES: [(&str, &str); 2] = [("KTRDR_BIN", "x"), ("KTRDR_BUS_PROFILE", "nonsense")];
@@ -264,7 +263,7 @@ fn the_first_ctrl_c_cancels_the_followed_operation() {
 /// the wait is for a host that is busy with other tests.
 #[tokio::main(flavor = "current_thread")]
 async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
-    let client = connect(&url_of(folder)).await;
+    let client = connect_to(folder).await;
     let mut cancels = client.subscribe(subjects::ALL_CANCELS).await.unwrap();
     client.flush().await.unwrap();
 

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use nats_test_server::{Client, connect_with};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -134,6 +135,16 @@ pub(crate) fn context_of(folder: &Path) -> Value {
 /// The address of its server.
 pub(crate) fn url_of(folder: &Path) -> String {
     context_of(folder)["nats_url"].as_str().unwrap().to_owned()
+}
+
+/// The key of its server by name, as in `trainer`.
+pub(crate) fn key_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!(".ktrdr/credentials/{name}.nk"))
+}
+
+/// A connection of the stock client that may do everything.
+pub(crate) async fn connect_to(folder: &Path) -> Client {
+    connect_with(&url_of(folder), &key_of(folder, "infra")).await
 }
 
 /// The port of its server.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bus::Bus;
 use jiff::{SignedDuration, Timestamp};
-use nats_test_server::{Role, Server};
+use nats_test_server::Server;
 use runtime::settings::BusSettings;
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
 use schemas::operation::{Holder, NewOperation, OperationRecord};
@@ -191,7 +191,7 @@ async fn report_on(url: String, training: Training) {
 fn the_epoch_and_the_loss_of_a_training_stay_on_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), false);
-    let url = server.url(Role::Person);
+    let url = server.url();
     let applied = run_in(folder.path(), &["infra", "apply", "--server", &url]);
     assert_eq!(applied.exit, Some(0), "{}", applied.err);
     let runtime = tokio::runtime::Builder::new_multi_thread();

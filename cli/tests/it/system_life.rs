@@ -432,6 +432,7 @@ fn what_may_hold_a_secret_is_for_its_owner_only() {
     assert_eq!(mode(&system.join("logs")), 0o700);
     for name in [
         "context.json",
+        "nats-context.json",
         "nats.conf",
         "processes",
         "ports.json",

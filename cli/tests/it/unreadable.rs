@@ -1,43 +1,24 @@
 //! What no program can read, among much that can be read: records of operations and dead letters.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::program::{Ended, run_in};
-use crate::running_up::{RunningUp, url_of};
+use crate::running_up::{RunningUp, connect_to};
 
 /// Bytes that are neither JSON nor MessagePack.
 const NONSENSE: &[u8] = b"\xc1\xff\x00";
 /// An operation whose record is nonsense.
 const UNREADABLE: &str = "op_dummy_20260301_142233_9f3a01bc";
 
-/// Stores nonsense on a subject, as anybody may who speaks the protocol of the server.
-fn store_nonsense(folder: &Path, subject: &str) {
-    let url = url_of(folder);
-    let mut stream = TcpStream::connect(url.strip_prefix("nats://").unwrap()).unwrap();
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    assert!(lines.next().unwrap().unwrap().starts_with("INFO "));
+/// Stores nonsense on a subject, as a program of another version might.
+#[tokio::main(flavor = "current_thread")]
+async fn store_nonsense(folder: &Path, subject: &str) {
+    let client = connect_to(folder).await;
+    let stored = client.request(subject.to_owned(), NONSENSE.into()).await;
 
-    let count = NONSENSE.len();
-    let request = format!(
-        "CONNECT {{\"verbose\":false}}\r\nSUB inbox.nonsense 1\r\n\
-         PUB {subject} inbox.nonsense {count}\r\n"
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    stream.write_all(NONSENSE).unwrap();
-    stream.write_all(b"\r\n").unwrap();
-
-    let is_answer = |line: &String| line.starts_with("MSG inbox.nonsense");
-    assert!(
-        lines
-            .by_ref()
-            .map(Result::unwrap)
-            .any(|line| is_answer(&line))
-    );
-    let answer = lines.next().unwrap().unwrap();
+    let answer = String::from_utf8(stored.unwrap().payload.to_vec()).unwrap();
     assert!(answer.contains("\"seq\""), "{answer}");
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::buckets::{Bucket, Buckets};
 use crate::error::BusError;
+use crate::identity::KeyFile;
 use crate::link::Link;
 use crate::stream_info::read_profile;
 use crate::timing::{Profile, Timing};
@@ -34,7 +35,7 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
 pub struct ConnectOptions {
     /// `nats://host:port`, several separated by commas; may carry `user:password@`.
     pub url: String,
-    /// A `.creds` file, or a file with an NKEY seed.
+    /// A `.creds` file, or a file with an NKEY seed such as [`KeyFile`] describes.
     pub credentials: Option<PathBuf>,
     /// Shown in the server's connection list: `ktrdr-<service>/<worker>`.
     pub name: String,
@@ -220,13 +221,18 @@ fn client_options(
         });
     };
 
-    // An NKEY seed begins with SU; every other file is a `.creds` file.
+    // A file of ours or a seed alone is an NKEY; every other file is a `.creds` file.
     let unreadable = |source| unreadable_credentials(path, source);
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    if text.trim_start().starts_with("SU") {
-        return Ok(settings.nkey(text.trim().to_owned()));
-    }
-    settings.credentials(&text).map_err(unreadable)
+    let Ok(key) = KeyFile::parse(&text) else {
+        return settings.credentials(&text).map_err(unreadable);
+    };
+
+    let settings = settings.nkey(key.seed().to_owned());
+    Ok(match key.inbox() {
+        Some(inbox) => settings.custom_inbox_prefix(inbox),
+        None => settings,
+    })
 }
 
 fn unreadable_credentials(path: &Path, source: std::io::Error) -> BusError {

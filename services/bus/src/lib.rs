@@ -16,6 +16,7 @@ mod families;
 mod follow;
 mod handles;
 mod headers;
+pub mod identity;
 mod infra;
 mod leases;
 mod link;

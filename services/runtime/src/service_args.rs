@@ -17,6 +17,9 @@ pub struct ServiceArgs {
     /// NATS server, as in nats://127.0.0.1:4222
     #[arg(long, value_name = "URL")]
     pub nats_url: Option<String>,
+    /// Key file or NATS credentials file
+    #[arg(long, value_name = "FILE")]
+    pub creds: Option<String>,
     /// Object store: a folder, file:///folder or s3://bucket/prefix
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
@@ -48,6 +51,7 @@ impl ServiceArgs {
     pub fn flags(&self) -> Vec<(String, String)> {
         let named_flags = [
             ("bus.url", &self.nats_url),
+            ("bus.credentials", &self.creds),
             ("store.url", &self.store),
             ("bus.profile", &self.profile),
         ];

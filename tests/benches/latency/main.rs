@@ -83,7 +83,7 @@ fn run(iterations: u64) -> RunDummy {
 async fn measure_requests() {
     let sandbox = Sandbox::start().await;
     let here = sandbox.client().clone();
-    let there = sandbox.client_as(Role::Worker).await;
+    let there = sandbox.client_as(Role::Service("dummy")).await;
     let mut requests = there.subscribe("echo").await.unwrap();
     there.flush().await.unwrap();
     let answering = tokio::spawn(async move {

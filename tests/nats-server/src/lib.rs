@@ -10,6 +10,9 @@
     reason = "a test that fails may panic"
 )]
 
+mod keys;
+mod probe;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -17,25 +20,30 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use async_nats::ConnectOptions;
 pub use async_nats::{Client, jetstream};
 
+use keys::Keys;
+pub use probe::{Ask, Refused, probe};
+
+/// The configuration of a server in its folder.
+const CONFIG: &str = "nats.conf";
+
 /// The roles in which one connects. On a guarded server each may do what
 /// `infra/nats/permissions.conf` allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Applies streams, buckets and consumers.
     Infra,
-    /// The services, which take commands.
-    Worker,
+    /// One of the services by name, which take commands.
+    Service(&'static str),
     /// People with the CLI.
     Person,
 }
 
 impl Role {
-    const ALL: [Self; 3] = [Self::Infra, Self::Worker, Self::Person];
-
-    const fn user(self) -> &'static str {
+    /// Its name in the configuration and of its key.
+    const fn name(self) -> &'static str {
         match self {
             Self::Infra => "infra",
-            Self::Worker => "worker",
+            Self::Service(name) => name,
             Self::Person => "person",
         }
     }
@@ -46,35 +54,64 @@ pub struct Server {
     child: Child,
     address: String,
     folder: PathBuf,
-    guarded: bool,
+    keys: Option<Keys>,
 }
 
 impl Server {
-    /// Starts on a free port; `folder` keeps its streams.
+    /// Starts on a free port; `folder` keeps its streams. A guarded server is that of
+    /// `infra/nats/server.conf`, with a new key for every role.
     pub fn start(folder: &Path, guarded: bool) -> Self {
         std::fs::create_dir_all(folder).unwrap();
-        let (child, address) = start(folder, "-1", guarded);
+        let keys = guarded.then(|| Keys::make(folder));
+        let config = match guarded {
+            true => shipped_config(folder, &shipped("permissions.conf")),
+            false => open_config(folder),
+        };
+        Self::start_with(folder, &config, keys)
+    }
+
+    /// Starts the server of `infra/nats/server.conf` with this file in place of the permissions that
+    /// are shipped.
+    pub fn start_with_permissions(folder: &Path, permissions: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        let config = shipped_config(folder, permissions);
+        Self::start_with(folder, &config, None)
+    }
+
+    /// Starts a server with this text as its configuration.
+    pub fn start_configured(folder: &Path, config: &str) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        Self::start_with(folder, config, None)
+    }
+
+    fn start_with(folder: &Path, config: &str, keys: Option<Keys>) -> Self {
+        std::fs::write(folder.join(CONFIG), config).unwrap();
+        let (child, address) = start(folder, "-1", keys.as_ref());
         Self {
             child,
             address,
             folder: folder.to_owned(),
-            guarded,
+            keys,
         }
     }
 
-    /// `nats://host:port`, on a guarded server with the user and password of the role.
-    pub fn url(&self, role: Role) -> String {
-        let credentials = if self.guarded {
-            format!("{0}:{0}-password@", role.user())
-        } else {
-            String::new()
-        };
-        format!("nats://{credentials}{}", self.address)
+    /// `nats://host:port`.
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// The key file of a role; none on a server that is open.
+    pub fn credentials(&self, role: Role) -> Option<PathBuf> {
+        let keys = self.keys.as_ref()?;
+        Some(keys.file(role.name()))
     }
 
     /// A connection of the stock client in a role.
     pub async fn connect(&self, role: Role) -> Client {
-        connect(&self.url(role)).await
+        match self.credentials(role) {
+            Some(file) => connect_with(&self.url(), &file).await,
+            None => connect(&self.url()).await,
+        }
     }
 
     /// kill -9, and gone when it returns.
@@ -88,7 +125,7 @@ impl Server {
     pub fn restart(&mut self) {
         self.kill();
         let port = self.address.rsplit(':').next().unwrap().to_owned();
-        self.child = start(&self.folder, &port, self.guarded).0;
+        self.child = start(&self.folder, &port, self.keys.as_ref()).0;
     }
 }
 
@@ -98,28 +135,30 @@ impl Drop for Server {
     }
 }
 
-/// A connection of the stock client to an address with user and password in it.
+/// A connection of the stock client to an open server.
 pub async fn connect(url: &str) -> Client {
-    let address: async_nats::ServerAddr = url.parse().unwrap();
-    let options = match (address.username(), address.password()) {
-        (Some(user), Some(password)) => {
-            ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
-        }
-        _ => ConnectOptions::new(),
-    };
+    ConnectOptions::new().connect(url).await.unwrap()
+}
 
-    options.connect(address).await.unwrap()
+/// A connection of the stock client with a key file, which names its inbox.
+pub async fn connect_with(url: &str, file: &Path) -> Client {
+    let key = keys::read(file);
+    ConnectOptions::with_nkey(key.seed)
+        .custom_inbox_prefix(key.inbox)
+        .connect(url)
+        .await
+        .unwrap()
 }
 
 /// Starts a server; returns it with its address once it is ready.
-fn start(folder: &Path, port: &str, guarded: bool) -> (Child, String) {
-    let config = folder.join("nats.conf");
-    std::fs::write(&config, config_text(folder, guarded)).unwrap();
+fn start(folder: &Path, port: &str, keys: Option<&Keys>) -> (Child, String) {
+    let config = folder.join(CONFIG);
+    let variables = keys.map(Keys::variables).unwrap_or_default();
 
     let mut child = Command::new(program())
         .args(["-a", "127.0.0.1", "-p", port, "-c"])
         .arg(&config)
-        .envs(Role::ALL.map(password_variable))
+        .envs(variables)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -135,26 +174,28 @@ fn start(folder: &Path, port: &str, guarded: bool) -> (Child, String) {
     }
 }
 
-fn config_text(folder: &Path, guarded: bool) -> String {
-    let store = folder.join("streams");
-    let text = format!(
-        "jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
-        store.display()
-    );
-    if !guarded {
-        return text;
-    }
-
-    let permissions =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/nats/permissions.conf");
-    text + &std::fs::read_to_string(permissions).unwrap()
+fn open_config(folder: &Path) -> String {
+    let store = folder.join("streams").display().to_string();
+    format!("jetstream {{ store_dir: \"{store}\", sync_interval: always }}\n")
 }
 
-/// The variable from which the server takes the password of a role.
-fn password_variable(role: Role) -> (String, String) {
-    let name = format!("KTRDR_{}_PASSWORD", role.user().to_uppercase());
+/// The configuration that is shipped, with a place of its own for the streams. The flags name the
+/// address.
+fn shipped_config(folder: &Path, permissions: &Path) -> String {
+    std::fs::copy(permissions, folder.join("permissions.conf")).unwrap();
+    let store = folder.join("streams").display().to_string();
 
-    (name, format!("{}-password", role.user()))
+    let text = std::fs::read_to_string(shipped("server.conf")).unwrap();
+    text.replace("listen: \"0.0.0.0:4222\"\n", "")
+        .replace("http: \"127.0.0.1:8222\"\n", "")
+        .replace("max_file_store: 50GB\n", "")
+        .replace("/var/lib/nats", &store)
+}
+
+/// A file of `infra/nats`.
+fn shipped(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/nats");
+    folder.join(name)
 }
 
 /// Reads the log until the server is ready, and returns its address; the whole log when it ends

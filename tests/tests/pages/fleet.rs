@@ -1,11 +1,14 @@
 //! The section "Several hosts" of the README, followed on one host, and the way back from a profile
 //! that does not fit.
 
-use system_tests::{Role, Server};
+use system_tests::Server;
 
 use crate::reader::PageReader;
 
 const README: &str = include_str!("../../../README.md");
+
+/// The first command of the page.
+const KEYS: &str = "ktrdr infra credentials --dir credentials --person ann";
 
 /// A reader with a server that `infra/nats/server.conf` could have started.
 struct Fleet {
@@ -16,7 +19,11 @@ struct Fleet {
 impl Fleet {
     fn start() -> Self {
         let reader = PageReader::start();
-        let server = Server::start(&reader.folder().join("nats"), false);
+        let made = reader.type_command(KEYS);
+        assert_eq!(made.code, Some(0), "{}", made.screen);
+
+        let permissions = reader.folder().join("credentials/permissions.conf");
+        let server = Server::start_with_permissions(&reader.folder().join("nats"), &permissions);
         Self { reader, server }
     }
 
@@ -25,7 +32,7 @@ impl Fleet {
     fn type_command(&self, command: &str, code: i32) -> String {
         let store = format!("file://{}", self.reader.folder().join("objects").display());
         let command = command
-            .replace("nats://bus:4222", &self.server.url(Role::Infra))
+            .replace("nats://bus:4222", &self.server.url())
             .replace("file:///mnt/ktrdr", &store);
 
         let answer = self.reader.type_command(&command);
@@ -46,9 +53,10 @@ fn fleet_commands() -> Vec<&'static str> {
 fn the_fleet_tour_starts_services() {
     let fleet = Fleet::start();
     let commands = fleet_commands();
-    let [apply, fetcher, trainer] = commands.as_slice() else {
+    let [keys, apply, fetcher, trainer, workers] = commands.as_slice() else {
         panic!("{commands:?}")
     };
+    assert!(keys.starts_with(KEYS), "{keys}");
 
     let applied = fleet.type_command(apply, 0);
     assert!(applied.contains("created KTRDR_COMMANDS"), "{applied}");
@@ -56,7 +64,7 @@ fn the_fleet_tour_starts_services() {
     // It serves until it is stopped, so it is stopped as soon as it is listed.
     let script = format!(
         "{fetcher} & started=$!\n\
-         until ktrdr workers list --server nats://bus:4222 --json | grep -q '\"fetcher-'; do\n\
+         until {workers} --json | grep -q '\"fetcher-'; do\n\
            kill -0 $started || break\n\
          done\n\
          kill $started; wait $started"
@@ -70,10 +78,12 @@ fn the_fleet_tour_starts_services() {
 #[test]
 fn a_wrong_profile_is_mended_by_the_command_in_its_hint() {
     let fleet = Fleet::start();
-    fleet.type_command("ktrdr infra apply --server nats://bus:4222", 0);
+    let apply = "ktrdr infra apply --server nats://bus:4222 --creds credentials/infra.nk";
+    fleet.type_command(apply, 0);
 
     let refused = fleet.type_command(
-        "ktrdr-fetcher --nats-url nats://bus:4222 --store file:///mnt/ktrdr --profile prod",
+        "ktrdr-fetcher --nats-url nats://bus:4222 --creds credentials/fetcher.nk \
+         --store file:///mnt/ktrdr --profile prod",
         1,
     );
     assert!(refused.contains("`dev`"), "{refused}");
@@ -81,13 +91,14 @@ fn a_wrong_profile_is_mended_by_the_command_in_its_hint() {
     let hint = "ktrdr infra apply --profile prod";
     assert!(refused.contains(hint), "{refused}");
 
-    let changed = fleet.type_command(&format!("{hint} --server nats://bus:4222"), 0);
+    let server = "--server nats://bus:4222 --creds credentials/infra.nk";
+    let changed = fleet.type_command(&format!("{hint} {server}"), 0);
     let clock = "changed: fetcher_default has ack_wait 5 s instead of 60 s";
     assert!(changed.contains(clock), "{changed}");
 
     // Whoever applies it again without a profile keeps the one that the server has.
-    let again = fleet.type_command("ktrdr infra apply --server nats://bus:4222", 0);
+    let again = fleet.type_command(apply, 0);
     assert!(again.contains("nothing to do"), "{again}");
-    let checked = fleet.type_command("ktrdr infra check --server nats://bus:4222", 0);
+    let checked = fleet.type_command(&format!("ktrdr infra check {server}"), 0);
     assert!(checked.contains("profile prod: as declared"), "{checked}");
 }

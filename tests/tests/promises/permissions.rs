@@ -125,7 +125,7 @@ async fn only_infra_changes_streams() {
     // Another profile: every consumer would have to change.
     let other = Topology::declare(Profile::Dev, TopologyOptions::default());
 
-    for role in [Role::Worker, Role::Person] {
+    for role in [Role::Service("registry"), Role::Person] {
         let bus = sandbox.connect_as(role).await;
         let applied = bus.infra().apply(&other).await;
         let jetstream = jetstream::new(sandbox.client_as(role).await);
@@ -140,15 +140,17 @@ async fn only_infra_changes_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_workers_do_the_housekeeping() {
+async fn only_some_services_do_the_housekeeping() {
     let sandbox = Sandbox::start_guarded().await;
-    let worker = sandbox.connect_as(Role::Worker).await;
+    let worker = sandbox.connect_as(Role::Service("trainer")).await;
     let person = sandbox.connect_as(Role::Person).await;
 
     let lease: Result<_, BusError> = person.leases().acquire("housekeeping", "person").await;
     // For the children of an operation that fails fast.
     let cancel = worker.cancels().request(&new_id("dummy"), "").await;
+    let of_trainer = worker.leases().acquire("housekeeping", "trainer").await;
 
     assert!(lease.is_err(), "a person does the housekeeping");
+    assert!(of_trainer.is_err(), "a trainer does the housekeeping");
     cancel.unwrap();
 }

@@ -73,6 +73,15 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page("infra check", ASK, &["ktrdr infra check"]),
     page(
+        "infra credentials",
+        ASK,
+        &[
+            "ktrdr infra credentials --dir credentials --person ann",
+            "ktrdr infra credentials --dir credentials --rotate ann",
+            "ktrdr infra credentials --dir credentials --list",
+        ],
+    ),
+    page(
         "data",
         ASK,
         &[

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
+mod permissions_page;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod topology;

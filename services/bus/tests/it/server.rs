@@ -28,7 +28,7 @@ impl TestServer {
 
     pub fn options(&self) -> ConnectOptions {
         ConnectOptions {
-            url: self.process.url(Role::Infra),
+            url: self.process.url(),
             credentials: None,
             name: "test".to_owned(),
             profile: None,

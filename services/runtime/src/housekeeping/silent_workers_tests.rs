@@ -7,7 +7,7 @@ use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, ConnectOptions, Profile, Stored};
 use futures::stream;
 use jiff::Timestamp;
-use nats_test_server::{Role, Server};
+use nats_test_server::Server;
 use schemas::commands::RunDummy;
 use schemas::ids::{OperationId, StepNumber, WorkerId};
 use schemas::operation::{Holder, OperationRecord};
@@ -54,7 +54,7 @@ impl Claimed {
 
 async fn connect(server: &Server) -> Bus {
     let options = ConnectOptions {
-        url: server.url(Role::Infra),
+        url: server.url(),
         credentials: None,
         name: "test".to_owned(),
         profile: None,

@@ -1,5 +1,7 @@
 //! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it
-//! differs.
+//! differs; make the keys by which services and people connect.
+
+mod credentials;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Applied, Bus, Drift, Profile};
@@ -26,6 +28,9 @@ enum InfraCommand {
     /// Show every difference between the server and what is declared; exit code 1 if there is one
     #[command(visible_alias = "diff")]
     Check(TopologyArgs),
+    /// Make the keys of services and people, and the server's file with what each may do; a second
+    /// run keeps the keys that there are
+    Credentials(credentials::CredentialsArgs),
 }
 
 /// What an installation may choose.
@@ -62,26 +67,32 @@ impl TopologyArgs {
 /// # Errors
 /// The server cannot be reached, or refuses the change.
 pub(crate) async fn run(command: &InfraArgs, context: &Context) -> Result<Exit, Failure> {
-    let (InfraCommand::Apply(args) | InfraCommand::Check(args)) = &command.command;
+    let args = match &command.command {
+        InfraCommand::Apply(args) | InfraCommand::Check(args) => args,
+        InfraCommand::Credentials(args) => return credentials::run(args, context),
+    };
+
     // Whoever names no profile keeps that of the server: an upgrade must not change its clocks.
     let requested = args.profile.or(context.settings()?.bus.profile);
-    let bus = context.bus_of_any_profile().await?;
+    let is_check = matches!(command.command, InfraCommand::Check(_));
+    let bus = match is_check {
+        true => context.bus_of_any_profile().await?,
+        false => context.bus_of_infra().await?,
+    };
     let profile = requested.unwrap_or(bus.profile());
     let topology = Topology::declare(profile, args.options());
 
-    match &command.command {
-        InfraCommand::Apply(_) => apply(&bus, &topology, &context.output).await,
-        InfraCommand::Check(_) => {
-            let drifts = bus.infra().differences(&topology).await?;
-            Ok(show_drifts(
-                &drifts,
-                profile,
-                &topology,
-                requested,
-                &context.output,
-            ))
-        }
+    if !is_check {
+        return apply(&bus, &topology, &context.output).await;
     }
+    let drifts = bus.infra().differences(&topology).await?;
+    Ok(show_drifts(
+        &drifts,
+        profile,
+        &topology,
+        requested,
+        &context.output,
+    ))
 }
 
 fn show_drifts(
