@@ -222,6 +222,7 @@ fn connect_options(url: &str, credentials: Option<PathBuf>) -> ConnectOptions {
     ConnectOptions {
         url: url.to_owned(),
         credentials,
+        tls: bus::TlsFiles::default(),
         name: "system-test".to_owned(),
         profile: None,
         connect_timeout: Duration::from_secs(5),

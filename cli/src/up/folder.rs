@@ -16,8 +16,10 @@ use crate::context::{
 };
 
 const LOGS: &str = "logs";
-/// Folders of the system beside its logs that are closed to others.
-const PRIVATE_FOLDERS: [&str; 2] = ["nats", "objects"];
+/// What the server stores.
+const MESSAGES: &str = "nats";
+/// The object store, unless another one is named.
+const OBJECTS: &str = "objects";
 /// What the stock tool of NATS calls a context: server, key and inbox.
 const NATS_CONTEXT: &str = "nats-context.json";
 
@@ -69,6 +71,18 @@ impl Folder {
     /// What tells the folder from a copy of it.
     pub(crate) fn id(&self) -> &FolderId {
         &self.id
+    }
+
+    /// The folder of the system's own object store, closed to others.
+    ///
+    /// # Errors
+    /// It cannot be created, or belongs to somebody else.
+    pub(crate) fn make_objects(&self) -> Result<PathBuf, UpError> {
+        let path = self.path.join(OBJECTS);
+        match make_private(&path) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(UpError::Folder { path, source }),
+        }
     }
 
     /// The keys of the system.
@@ -175,15 +189,17 @@ fn take_lock(folder: &Path) -> Result<File, UpError> {
 /// the system, so that only what is ours in it is closed.
 fn close_to_others(folder: &Path) -> std::io::Result<()> {
     make_folder_private(&logs_of(folder))?;
-    for name in PRIVATE_FOLDERS {
-        let private = folder.join(name);
-        create_private_folder(&private)?;
-        make_folder_private(&private)?;
-    }
+    make_private(&folder.join(MESSAGES))?;
     if folder.file_name().is_some_and(|name| name == DEFAULT_DIR) {
         make_folder_private(folder)?;
     }
     Ok(())
+}
+
+/// Creates a folder, or closes the one that there is.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    create_private_folder(folder)?;
+    make_folder_private(folder)
 }
 
 /// The settings of the server and the context file hold the path as text.
@@ -259,7 +275,8 @@ mod tests {
         for folder in [&private, &shared] {
             std::fs::create_dir(folder).unwrap();
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-            Folder::claim(folder).await.unwrap();
+            let claimed = Folder::claim(folder).await.unwrap();
+            claimed.make_objects().unwrap();
         }
 
         assert_eq!(mode(&private), 0o700);

@@ -50,7 +50,7 @@ pub(super) async fn run_system(
     interrupts: &mut Interrupts,
 ) -> Result<Exit, UpError> {
     let binaries = binaries_folder(&context.environment);
-    let store_url = store_url_of(args, folder, &context.working_directory);
+    let store_url = store_url_of(args, folder, &context.working_directory)?;
     // Once, before five services fail at it one by one.
     let store = Store::open(&store_url).await?;
     store.check_access().await?;
@@ -104,12 +104,16 @@ fn make_keys(keys: &KeyFolder) -> Result<(), UpError> {
 }
 
 /// URL of the store that `--store` names, else of the folder `objects` of the system.
-fn store_url_of(args: &UpArgs, folder: &Folder, working_directory: &Path) -> String {
-    let objects = folder.path().join("objects").display().to_string();
-    let store = StoreSettings {
-        url: args.store.clone().unwrap_or(objects),
+fn store_url_of(
+    args: &UpArgs,
+    folder: &Folder,
+    working_directory: &Path,
+) -> Result<String, UpError> {
+    let url = match &args.store {
+        Some(url) => url.clone(),
+        None => folder.make_objects()?.display().to_string(),
     };
-    store.resolved(working_directory)
+    Ok(StoreSettings { url }.resolved(working_directory))
 }
 
 /// A server that other commands can find and use.

@@ -273,6 +273,7 @@ fn names_that_cannot_be_are_refused() {
         ["--person", "trainer"],
         ["--person", "a.b"],
         ["--role", "baker"],
+        ["--tls", "no host"],
     ] {
         let ended = credentials(folder.path(), &words);
         assert_eq!(ended.exit, Some(2), "{words:?}: {}", ended.err);

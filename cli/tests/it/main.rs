@@ -93,6 +93,8 @@ mod sealed_models;
 #[cfg(test)]
 mod settings_beside;
 #[cfg(test)]
+mod site_tls;
+#[cfg(test)]
 mod sweep;
 #[cfg(test)]
 mod system_life;

@@ -37,6 +37,8 @@ pub struct ConnectOptions {
     pub url: String,
     /// A `.creds` file, or a file with an NKEY seed such as [`KeyFile`] describes.
     pub credentials: Option<PathBuf>,
+    /// Certificates for a server with TLS.
+    pub tls: TlsFiles,
     /// Shown in the server's connection list: `ktrdr-<service>/<worker>`.
     pub name: String,
     /// The profile that the system is expected to have; none takes the one that the server says.
@@ -45,6 +47,19 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
     /// True for services: wait for a server that is not there yet. False for people: fail at once.
     pub wait_for_server: bool,
+}
+
+/// The files of a connection with TLS, in PEM; all absent where the certificates of the system are
+/// enough, or the server has no TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificates of the authorities to trust beside those of the system. With it a server
+    /// without TLS is refused.
+    pub authority: Option<PathBuf>,
+    /// The certificate that the client shows.
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    pub key: Option<PathBuf>,
 }
 
 /// A connection to the bus. Cheap to clone; all clones share one connection.
@@ -212,6 +227,7 @@ fn client_options(
             std::future::ready(())
         });
 
+    let settings = with_tls(settings, &options.tls);
     let Some(path) = &options.credentials else {
         return Ok(match user_and_password(&options.url) {
             Some((user, password)) => {
@@ -233,6 +249,22 @@ fn client_options(
         Some(inbox) => settings.custom_inbox_prefix(inbox),
         None => settings,
     })
+}
+
+fn with_tls(settings: async_nats::ConnectOptions, files: &TlsFiles) -> async_nats::ConnectOptions {
+    let settings = match &files.authority {
+        Some(path) => settings
+            .add_root_certificates(path.clone())
+            .require_tls(true),
+        None => settings,
+    };
+
+    match (&files.certificate, &files.key) {
+        (Some(certificate), Some(key)) => {
+            settings.add_client_certificate(certificate.clone(), key.clone())
+        }
+        _ => settings,
+    }
 }
 
 fn unreadable_credentials(path: &Path, source: std::io::Error) -> BusError {

@@ -45,7 +45,7 @@ pub use cancels::{
     CancelAsk, CancelRequest, ControlMessage, ControlWatch, StoredCancel, StoredCancels,
 };
 pub use commands::Published;
-pub use connect::{Bus, ConnectOptions, REQUEST_TIMEOUT, SERVER_VERSION_MIN};
+pub use connect::{Bus, ConnectOptions, REQUEST_TIMEOUT, SERVER_VERSION_MIN, TlsFiles};
 pub use dead_letters::StoredLetter;
 pub use drift::Drift;
 pub use error::{BusError, Cause};

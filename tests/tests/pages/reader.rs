@@ -103,6 +103,18 @@ impl PageReader {
         }
     }
 
+    /// Lines of the system's logs that say what the NATS server has refused.
+    pub fn refusals(&self) -> Vec<String> {
+        let logs = self.folder().join(".ktrdr/logs").read_dir().unwrap();
+        let mut refusals = Vec::new();
+        for log in logs {
+            let text = std::fs::read_to_string(log.unwrap().path()).unwrap();
+            let refused = text.lines().filter(|line| line.contains("Violation"));
+            refusals.extend(refused.map(str::to_owned));
+        }
+        refusals
+    }
+
     fn command(&self, program: &str) -> Command {
         let search = std::env::var("PATH").unwrap();
         let mut command = Command::new(if program == "ktrdr" {

@@ -112,6 +112,9 @@ fn the_tours_show_what_a_reader_gets() {
         differences.extend(follow(&section(tour), &mut reader));
     }
 
+    // Each service has worked with no more than the permissions of its role.
+    differences.extend(reader.refusals());
+
     assert!(
         differences.is_empty(),
         "README differs:\n{}",

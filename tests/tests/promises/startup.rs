@@ -70,6 +70,7 @@ fn options(url: String) -> ConnectOptions {
     ConnectOptions {
         url,
         credentials: None,
+        tls: bus::TlsFiles::default(),
         name: "test".to_owned(),
         profile: None,
         connect_timeout: Duration::from_secs(2),

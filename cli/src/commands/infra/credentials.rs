@@ -7,6 +7,7 @@ use bus::identity::{Identity, Role};
 use clap::Args;
 use serde_json::json;
 
+use super::certificates::write_certificates;
 use crate::console::{Exit, Failure, Output};
 use crate::context::{Context, KeyError, KeyFolder, StoredKey};
 
@@ -28,9 +29,21 @@ pub(super) struct CredentialsArgs {
     /// Take away the key of this name
     #[arg(long, value_name = "NAME")]
     remove: Vec<String>,
+    /// Make a certificate of the server for this host name or address, by an authority of the site
+    #[arg(long, value_name = "HOST", value_parser = parse_host)]
+    tls: Vec<String>,
     /// Show the keys that there are, and change nothing
-    #[arg(long, conflicts_with_all = ["role", "person", "rotate", "remove"])]
+    #[arg(long, conflicts_with_all = ["role", "person", "rotate", "remove", "tls"])]
     list: bool,
+}
+
+/// A host as a certificate names it: a name, `*.` before one, or an address.
+fn parse_host(text: &str) -> Result<String, String> {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-:*".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_legal) {
+        true => Ok(text.to_owned()),
+        false => Err("expected the name of a host or an address, as in bus.example".to_owned()),
+    }
 }
 
 /// What became of a key.
@@ -69,6 +82,14 @@ pub(super) fn run(args: &CredentialsArgs, context: &Context) -> Result<Exit, Fai
     keys.write_server_file()?;
     show(&changes, &context.working_directory, output);
     give_advice(&changes, &keys, output);
+    if !args.tls.is_empty() {
+        let (part, authority) = write_certificates(keys.path(), &args.tls)?;
+        output.note(&format!(
+            "hint: the server needs `include \"{}\"`, and every program `--set bus.tls_ca={}`",
+            part.display(),
+            authority.display()
+        ));
+    }
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,7 @@
 //! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it
 //! differs; make the keys by which services and people connect.
 
+mod certificates;
 mod credentials;
 
 use bus::topology::{Topology, TopologyOptions};

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use bus::Profile;
 use bus::identity::{Direction, Identity, KeyFile, Role, grants, server_file};
+use bus::topology::{Topology, TopologyOptions};
 use nats_test_server::{Ask, Server, probe};
 
 /// Requests that nobody but `infra` may send: what they would change is everybody's.
@@ -179,6 +181,22 @@ fn a_local_server_allows_what_the_table_says_and_no_more() {
     let differences = differences(&server, key_of);
 
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn every_bucket_is_written_by_somebody_but_infra() {
+    let topology = Topology::declare(Profile::Test, TopologyOptions::default());
+    let names = topology.streams.iter().map(|stream| stream.name.as_str());
+    let buckets: Vec<&str> = names.filter_map(|name| name.strip_prefix("KV_")).collect();
+    assert!(buckets.len() >= 6, "{buckets:?}");
+
+    for bucket in buckets {
+        let write = Ask::Publish(format!("$KV.{bucket}.some"));
+        let deeper = Ask::Publish(format!("$KV.{bucket}.trainer.some.some.some"));
+        let roles = || Role::all().filter(|role| *role != Role::Infra);
+        let is_written = roles().any(|role| is_granted(role, &write) || is_granted(role, &deeper));
+        assert!(is_written, "add {bucket} to the table of permissions");
+    }
 }
 
 #[test]

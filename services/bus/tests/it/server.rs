@@ -30,6 +30,7 @@ impl TestServer {
         ConnectOptions {
             url: self.process.url(),
             credentials: None,
+            tls: bus::TlsFiles::default(),
             name: "test".to_owned(),
             profile: None,
             connect_timeout: Duration::from_secs(2),

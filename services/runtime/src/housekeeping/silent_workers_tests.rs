@@ -56,6 +56,7 @@ async fn connect(server: &Server) -> Bus {
     let options = ConnectOptions {
         url: server.url(),
         credentials: None,
+        tls: bus::TlsFiles::default(),
         name: "test".to_owned(),
         profile: None,
         connect_timeout: Duration::from_secs(5),

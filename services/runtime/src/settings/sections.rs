@@ -21,6 +21,13 @@ pub struct BusSettings {
     pub url: String,
     /// A NATS credentials file; absent = none needed.
     pub credentials: Option<PathBuf>,
+    /// Certificates of the authorities to trust beside those of the system; a server without TLS is
+    /// refused then.
+    pub tls_ca: Option<PathBuf>,
+    /// The certificate that this program shows to a server that asks for one.
+    pub tls_cert: Option<PathBuf>,
+    /// The file with the key of that certificate.
+    pub tls_key: Option<PathBuf>,
     /// The profile that the system is expected to have; absent = whichever the server says.
     pub profile: Option<Profile>,
 }
@@ -31,6 +38,9 @@ impl Default for BusSettings {
         Self {
             url: "nats://127.0.0.1:4222".to_owned(),
             credentials: None,
+            tls_ca: None,
+            tls_cert: None,
+            tls_key: None,
             profile: None,
         }
     }
@@ -43,6 +53,11 @@ impl BusSettings {
         bus::ConnectOptions {
             url: self.url.clone(),
             credentials: self.credentials.clone(),
+            tls: bus::TlsFiles {
+                authority: self.tls_ca.clone(),
+                certificate: self.tls_cert.clone(),
+                key: self.tls_key.clone(),
+            },
             name: name.to_owned(),
             profile: self.profile,
             connect_timeout: CONNECT_TIMEOUT,

@@ -176,6 +176,9 @@ fn settings_are_shown_with_their_origin_without_secrets() {
     insta::assert_snapshot!(loaded.to_string(), @"
     bus.credentials       = (none)  (default)
     bus.profile           = (none)  (default)
+    bus.tls_ca            = (none)  (default)
+    bus.tls_cert          = (none)  (default)
+    bus.tls_key           = (none)  (default)
     bus.url               = nats://…@bus:4222  (KTRDR_NATS_URL)
     log.filter            = info,async_nats=warn  (default)
     log.format            = json  (command line)
