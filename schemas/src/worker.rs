@@ -41,7 +41,8 @@ pub struct WorkerInfo {
     /// Memory of its host in bytes; 0 from a worker that does not say.
     #[serde(default)]
     pub memory_bytes: u64,
-    /// Why it takes nothing new although it was not asked to drain: its host seems to be at fault.
+    /// What the worker cannot use now; or, of one that drains without having been asked, why its
+    /// host seems to be at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degraded: Option<String>,
     /// True once it takes nothing new.

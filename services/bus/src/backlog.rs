@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use schemas::ids::{Lane, OperationId, Service, StepNumber};
 use schemas::subjects;
 
@@ -26,7 +27,46 @@ pub struct QueueDepth {
     pub waiting_pulls: u64,
 }
 
+/// One queue at one moment, with the age of what waits in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueView {
+    /// How much waits, and how much is worked on.
+    pub depth: QueueDepth,
+    /// When the oldest command that no worker has had was published.
+    pub oldest_at: Option<Timestamp>,
+}
+
 impl Commands<'_> {
+    /// State of the queue of one service and lane, and since when its oldest command waits.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub async fn queue_view(self, service: Service, lane: Lane) -> Result<QueueView, BusError> {
+        let (depth, delivered) = self.queue_state(service, lane).await?;
+        if depth.pending == 0 {
+            return Ok(QueueView {
+                depth,
+                oldest_at: None,
+            });
+        }
+
+        let opened = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
+        let stream = opened.map_err(BusError::request("open the command stream"))?;
+        let queue = subjects::commands_of(service, lane);
+        let first = stream.direct_get_next_for_subject(queue, Some(delivered + 1));
+        let oldest_at = match first.await {
+            Ok(message) => Timestamp::from_nanosecond(message.time.unix_timestamp_nanos()).ok(),
+            // Taken meanwhile.
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(BusError::request("look at the oldest command of a queue")(
+                    error,
+                ));
+            }
+        };
+        Ok(QueueView { depth, oldest_at })
+    }
+
     /// State of the queue of one service and lane.
     pub async fn queue_depth(self, service: Service, lane: Lane) -> Result<QueueDepth, BusError> {
         Ok(self.queue_state(service, lane).await?.0)

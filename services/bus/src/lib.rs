@@ -29,6 +29,7 @@ mod queue;
 mod recent;
 mod replay;
 mod schedules;
+mod server_clock;
 mod services;
 mod signs_of_life;
 mod stream_info;
@@ -40,7 +41,7 @@ mod timings;
 pub mod topology;
 mod workers;
 
-pub use backlog::QueueDepth;
+pub use backlog::{QueueDepth, QueueView};
 pub use cancels::{
     CancelAsk, CancelRequest, ControlMessage, ControlWatch, StoredCancel, StoredCancels,
 };
@@ -62,6 +63,7 @@ pub use news::{News, OperationNews};
 pub use operations::{ChangeError, Changed, Stored};
 pub use queue::{Delivered, Queues, Slot};
 pub use schedules::StoredSchedule;
+pub use server_clock::ServerClock;
 pub use services::{Answer, Answers, Endpoint, ServiceDescription};
 pub use submit_error::{ResumeError, SubmitError};
 pub use tap::{OperationChange, TappedMessage};

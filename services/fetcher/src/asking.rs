@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::asking_rules::AskingRules;
 use crate::breaker::{Breaker, Spent};
+use crate::metered::MeteredRequest;
 use crate::plan::Segment;
 use crate::provider::{FailureClass, Provider, ProviderError};
 use crate::segments::length;
@@ -140,7 +141,11 @@ impl<P: Provider + ?Sized> Asker<'_, P> {
 
         loop {
             let permit = self.breaker.enter().await.map_err(|Spent| Trouble::Spent)?;
-            let error = match make().await {
+            let mut metered = MeteredRequest::begin(self.provider.name());
+            let answer = make().await;
+            metered.end(answer.is_ok());
+            drop(metered);
+            let error = match answer {
                 Ok(answer) => {
                     permit.succeed();
                     return Ok(answer);

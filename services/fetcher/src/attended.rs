@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::interval;
 
 use crate::error::FetchError;
+use crate::metered::MeteredWaits;
 use crate::waits::with_shown_waits;
 
 /// How often a wait is reported again: each report says that the work goes on, and work that
@@ -19,15 +20,18 @@ pub(crate) const REPEAT: Duration = Duration::from_secs(60);
 /// A wait that ends sooner is over before anybody has read of it.
 const SHORT: SignedDuration = SignedDuration::from_secs(1);
 
-/// Waits for an answer. `progress` is what is shown of the work around it, with each wait.
+/// Waits for an answer of `provider`. `progress` is what is shown of the work around it, with each
+/// wait.
 ///
 /// # Errors
 /// The work must be left.
 pub(crate) async fn attend<T>(
     reporter: &impl StepReporter,
     progress: &Progress,
+    provider: &str,
     request: impl Future<Output = T>,
 ) -> Result<T, FetchError> {
+    let mut metered = MeteredWaits::of(provider);
     let (sender, mut waits) = watch::channel(None);
     let mut request = pin!(with_shown_waits(sender, request));
     let mut stop = pin!(reporter.until_stop());
@@ -39,7 +43,7 @@ pub(crate) async fn attend<T>(
             biased;
             () = &mut stop => return Err(FetchError::Step(StepError::Stopped)),
             answer = &mut request => return Ok(answer),
-            Ok(()) = waits.changed() => {}
+            Ok(()) = waits.changed() => metered.note(waits.borrow().is_some()),
             _ = repeats.tick() => {}
         }
 
@@ -133,7 +137,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(5)).await;
             Ok(())
         };
-        attend(&onlooker, &progress, request).await.unwrap();
+        attend(&onlooker, &progress, "fake", request).await.unwrap();
 
         let reports = onlooker.reports.into_inner().unwrap();
         let waiting = "Waiting: a limit".to_owned();
@@ -157,7 +161,7 @@ mod tests {
             wait_for(3600).await;
             Ok(())
         };
-        let attended = attend(&onlooker, &progress, request);
+        let attended = attend(&onlooker, &progress, "fake", request);
         let (ended, ()) = tokio::join!(attended, stop);
 
         assert!(matches!(ended, Err(FetchError::Step(StepError::Stopped))));

@@ -280,7 +280,9 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         let progress = self.progress(ANALYSED, 0, SegmentCounts::default());
 
         loop {
-            return match attend(self.reporter, &progress, asker.coverage()).await? {
+            let name = self.provider.name();
+            let coverage = attend(self.reporter, &progress, name, asker.coverage());
+            return match coverage.await? {
                 Ok(coverage) => Ok(coverage),
                 Err(
                     Trouble::Failed { error, .. }

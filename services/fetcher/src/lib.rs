@@ -42,6 +42,7 @@ pub mod ib;
 mod learnt_spans;
 pub mod ledger;
 mod memos;
+mod metered;
 pub mod pacer;
 pub mod plan;
 pub mod provider;

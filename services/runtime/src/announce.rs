@@ -14,6 +14,8 @@ use schemas::subjects::{self, CommandAddress};
 use schemas::work_done::WorkDone;
 use serde_json::Value;
 
+use crate::meters;
+
 /// Largest readable command that a dead letter repeats, in packed bytes; the letter with its error
 /// must fit one message.
 const REPEATED_COMMAND_BYTES_MAX: usize = 48 * 1024;
@@ -185,6 +187,7 @@ pub(crate) async fn announce_step(
         bus.events()
             .publish_dead_letter(subject, &letter, &format!("{}.dead", event.message_id()))
             .await?;
+        meters::dead_letter_written(event.service);
     }
 
     bus.events().publish(&event).await
@@ -249,6 +252,7 @@ pub(crate) async fn reject(
             &format!("rejected.{}", delivered.sequence()),
         )
         .await?;
+    meters::dead_letter_written(service);
 
     // Without an operation there is nobody to tell.
     let Some(address) = address else {

@@ -8,6 +8,7 @@ use schemas::delivery::{self, Decision};
 use schemas::operation::NewOperation;
 use schemas::operation::{Claim, Holder, OperationRecord};
 
+use crate::meters;
 use crate::received_command::ReceivedCommand;
 use crate::worker_context::{Unanswered, WorkerContext};
 
@@ -113,10 +114,15 @@ impl WorkerContext {
             .await;
 
         match changed {
-            Ok(changed) => Ok(Some(Claimed {
-                record: Arc::new(changed.record),
-                claim: changed.value,
-            })),
+            Ok(changed) => {
+                if lost.is_some() {
+                    meters::step_taken_over("worker");
+                }
+                Ok(Some(Claimed {
+                    record: Arc::new(changed.record),
+                    claim: changed.value,
+                }))
+            }
             Err(ChangeError::Refused { .. } | ChangeError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -15,8 +15,10 @@ use schemas::operation::{
 use schemas::retries::{RetryClass, RetryPolicy};
 use serde::Serialize;
 use store::CheckpointKey;
+use tokio::time::Instant;
 
 use crate::announce;
+use crate::meters::{self, StepEnd};
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
 use crate::step_context::StoredResult;
@@ -38,7 +40,7 @@ impl WorkerContext {
         attempt: u32,
         result: Result<T, StepError>,
         stopped: Stopped,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<StepEnd, Unanswered> {
         // 6. Effect, record, event, next commands, ack: whatever dies in between is done again by
         // the next attempt, which finds its effect in the store.
         let ending = Ending::of(result, *self.shutdown.borrow(), self.retry, stopped);
@@ -47,8 +49,9 @@ impl WorkerContext {
         let at = Timestamp::now();
         let Some(record) = self.record_ending(command, attempt, &ending, at).await? else {
             tracing::warn!("attempt fenced off before it could be recorded, nothing is announced");
-            return Ok(());
+            return Ok(StepEnd::Fenced);
         };
+        let end = end_of(&record, command.step(), &ending);
         self.note_ending(&record, &ending, at);
         self.die_if_probed(Moment::Recorded)?;
 
@@ -56,7 +59,8 @@ impl WorkerContext {
             .step(command.step())
             .is_some_and(|step| step.state.is_terminal());
         if has_ended {
-            return self.conclude(command, &record).await;
+            self.conclude(command, &record).await?;
+            return Ok(end);
         }
 
         if let Ending::Retry { error, .. } = &ending {
@@ -65,7 +69,13 @@ impl WorkerContext {
         }
         let due = record.step(command.step()).and_then(|step| step.retry_at);
         let delay = due.map_or(RELEASED_DELAY, |due| time_until(due, at));
-        Ok(command.delivered.hand_back(delay).await?)
+        command.delivered.hand_back(delay).await?;
+        Ok(end)
+    }
+
+    /// Counts an attempt that ended.
+    pub(crate) fn note_end(&self, command: &ReceivedCommand<'_>, end: StepEnd, began: Instant) {
+        meters::step_ended(self.service, command.op(), end, began.elapsed());
     }
 
     /// An attempt that was stopped says nothing about the host. The children of a family are of one
@@ -173,6 +183,7 @@ impl WorkerContext {
         self.die_if_probed(Moment::Acked)?;
 
         if record.state.is_terminal() {
+            meters::operation_ended(record);
             self.bus.active().unmark(&record.op).await?;
         }
         Ok(())
@@ -293,6 +304,17 @@ impl Ending {
                 record.stop(step, attempt, stopped.clone(), at)
             }
         }
+    }
+}
+
+/// How the attempt ended, as the record has it: a retry may have been its last one.
+fn end_of(record: &OperationRecord, step: StepNumber, ending: &Ending) -> StepEnd {
+    match record.step(step).map(|step| step.state) {
+        Some(StepState::Completed) => StepEnd::Completed,
+        Some(StepState::Failed) => StepEnd::Failed,
+        Some(StepState::Cancelled) => StepEnd::Cancelled,
+        _ if matches!(ending, Ending::Retry { .. }) => StepEnd::Retrying,
+        _ => StepEnd::Released,
     }
 }
 

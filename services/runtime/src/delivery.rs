@@ -15,6 +15,7 @@ use schemas::errors::ErrorRecord;
 use schemas::events::What;
 use schemas::ids::WorkerId;
 use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Stopped};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::announce;
@@ -22,6 +23,7 @@ use crate::attempt::Attempt;
 use crate::claim::{Claimed, FoundRecord};
 use crate::durations::StepDuration;
 use crate::handler::StepHandler;
+use crate::meters::{self, StepEnd};
 use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
 use crate::renewals::Renewal;
@@ -40,6 +42,9 @@ pub(crate) struct DeliveryHandler<H> {
 impl<H: StepHandler> DeliveryHandler<H> {
     /// Handles one delivery to its end.
     pub(crate) async fn handle(&self, delivered: &Delivered) -> Result<(), Unanswered> {
+        if delivered.deliveries() > 1 {
+            meters::redelivered(self.worker.service);
+        }
         let command = match ReceivedCommand::decode(delivered) {
             Ok(command) => command,
             Err(reason) => return self.reject_undecodable(delivered, reason).await,
@@ -180,19 +185,23 @@ impl<H: StepHandler> DeliveryHandler<H> {
             context,
         };
         let duration = StepDuration::begin(context, &self.worker.device);
+        let began = Instant::now();
         let result = attempt.run(&self.handler, started).await;
         let is_completed = result.is_ok();
 
         if context.stop.reason() == Some(StopReason::Fenced) {
             tracing::warn!("attempt fenced off: another worker has the step, nothing is recorded");
+            self.worker.note_end(command, StepEnd::Fenced, began);
             self.worker.forgive_takeover(command).await;
             return Ok(());
         }
         self.worker.die_if_probed(Moment::Done)?;
 
-        self.worker
+        let end = self
+            .worker
             .end_attempt(command, claim.attempt, result, context.stopped())
             .await?;
+        self.worker.note_end(command, end, began);
         duration.note(is_completed);
         Ok(())
     }
@@ -201,9 +210,13 @@ impl<H: StepHandler> DeliveryHandler<H> {
     async fn give_up(&self, command: &ReceivedCommand<'_>, attempt: u32) -> Result<(), Unanswered> {
         let error = attempts_exhausted(command);
         let result = Err::<(), _>(error);
-        self.worker
+        let began = Instant::now();
+        let end = self
+            .worker
             .end_attempt(command, attempt, result, Stopped::default())
-            .await
+            .await?;
+        self.worker.note_end(command, end, began);
+        Ok(())
     }
 
     async fn hand_back(&self, command: &ReceivedCommand<'_>) -> Result<(), Unanswered> {

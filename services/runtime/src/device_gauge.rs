@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemas::progress::{Device, GpuFacts};
 use tokio::time::timeout;
 
+use crate::meters;
 use crate::worker::WorkerOptions;
 
 /// Asks the driver; may block for some milliseconds. Nothing where it does not answer.
@@ -36,6 +37,9 @@ impl GaugeReader {
     pub(crate) async fn measure(&mut self, device: Option<Device>) -> Option<Device> {
         let device = device?;
         let gpu = self.ask().await;
+        if let Some(facts) = &gpu {
+            meters::device_measured(facts);
+        }
 
         Some(Device { gpu, ..device })
     }

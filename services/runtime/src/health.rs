@@ -2,6 +2,7 @@
 //! ended.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bus::Endpoint;
 use jiff::Timestamp;
@@ -11,9 +12,14 @@ use schemas::ids::OperationId;
 use schemas::worker::WorkerInfo;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::time::timeout;
 
-use crate::presence::CurrentSteps;
+use crate::conditions::{Conditions, describe};
+
+/// A look at the conditions that is no older than this is good enough for an answer.
+const LOOK_AGE: Duration = Duration::from_secs(10);
+/// How long an answer waits for a new look.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// An attempt that did its work.
 #[derive(Clone, Debug, Serialize)]
@@ -46,16 +52,6 @@ struct LastAttempts {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health(Arc<Mutex<LastAttempts>>);
 
-/// What changes while a worker lives.
-pub(crate) struct HealthSources {
-    pub(crate) current: CurrentSteps,
-    pub(crate) draining: watch::Receiver<bool>,
-    /// Why it takes nothing new, once its host seems to be at fault.
-    pub(crate) degraded: watch::Receiver<Option<String>>,
-    /// How often the connection to the server came back.
-    pub(crate) reconnects: watch::Receiver<u64>,
-}
-
 /// In one word, what somebody who watches the worker should think, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Status {
@@ -87,18 +83,26 @@ impl Health {
     }
 
     /// The query `health` of a worker, answered as JSON.
-    pub(crate) fn endpoint(self, info: WorkerInfo, sources: HealthSources) -> Endpoint {
+    pub(crate) fn endpoint(self, info: WorkerInfo, conditions: Arc<Conditions>) -> Endpoint {
+        let shared = Arc::new((self, info, conditions));
         Endpoint::new("health", move |_| {
-            let answer = self.answer(&info, &sources, Timestamp::now());
-            std::future::ready(Ok(answer.to_string().into_bytes()))
+            let shared = shared.clone();
+            async move {
+                let (health, info, conditions) = &*shared;
+                look_briefly(conditions).await;
+                let answer = health.answer(info, conditions, Timestamp::now());
+                Ok(answer.to_string().into_bytes())
+            }
         })
     }
 
-    fn answer(&self, info: &WorkerInfo, sources: &HealthSources, now: Timestamp) -> Value {
+    fn answer(&self, info: &WorkerInfo, conditions: &Conditions, now: Timestamp) -> Value {
+        let around = &conditions.surroundings;
         let attempts = self.attempts();
-        let is_draining = *sources.draining.borrow();
-        let host_fault = sources.degraded.borrow().clone();
-        let Status { word, reason } = attempts.status(is_draining, host_fault);
+        let is_draining = *around.draining.borrow();
+        let host_fault = around.host_fault.borrow().clone();
+        let faults = describe(&conditions.last());
+        let Status { word, reason } = attempts.status(is_draining, host_fault, faults);
         let uptime = now.duration_since(info.started_at);
 
         json!({
@@ -113,10 +117,10 @@ impl Health {
             "started_at": info.started_at,
             "uptime_s": uptime.as_secs(),
             "draining": is_draining,
-            "current": sources.current.operations(),
+            "current": around.current.operations(),
             "last_success": attempts.success,
             "last_failure": attempts.failure,
-            "reconnects": *sources.reconnects.borrow(),
+            "reconnects": *around.bus.connection().reconnects().borrow(),
         })
     }
 
@@ -127,8 +131,14 @@ impl Health {
 }
 
 impl LastAttempts {
-    /// A host at fault says most, then a drain; what the last attempt could not use may be back.
-    fn status(&self, is_draining: bool, host_fault: Option<String>) -> Status {
+    /// A host at fault says most, then a drain, then what the worker cannot use now; what the last
+    /// attempt could not use may be back.
+    fn status(
+        &self,
+        is_draining: bool,
+        host_fault: Option<String>,
+        faults: Option<String>,
+    ) -> Status {
         if host_fault.is_some() {
             return Status {
                 word: "degraded",
@@ -139,6 +149,13 @@ impl LastAttempts {
             return Status {
                 word: "draining",
                 reason: None,
+            };
+        }
+
+        if faults.is_some() {
+            return Status {
+                word: "degraded",
+                reason: faults,
             };
         }
 
@@ -153,6 +170,14 @@ impl LastAttempts {
             },
         }
     }
+}
+
+/// Looks at the conditions, but not for long: whoever asks for the health wants an answer within a
+/// second. What is found later is in the next answer.
+async fn look_briefly(conditions: &Arc<Conditions>) {
+    let conditions = conditions.clone();
+    let look = tokio::spawn(async move { conditions.refresh(LOOK_AGE).await });
+    let _ = timeout(LOOK_TIMEOUT, look).await;
 }
 
 /// A store, a provider or a server was away. A mistake of a user, and a bug, say nothing about what
@@ -175,7 +200,7 @@ mod tests {
     }
 
     fn status(health: &Health) -> Status {
-        health.attempts().status(false, None)
+        health.attempts().status(false, None, None)
     }
 
     fn healthy() -> Status {
@@ -211,11 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_used_now_says_more_than_the_last_attempt() {
+        let health = Health::default();
+        health.note_failure(&op(1), &away(), Timestamp::UNIX_EPOCH);
+        let space = Some("space: 3 MiB are free".to_owned());
+
+        let status = health.attempts().status(false, None, space.clone());
+
+        assert_eq!(status.word, "degraded");
+        assert_eq!(status.reason, space);
+    }
+
+    #[test]
     fn a_host_at_fault_says_more_than_a_drain() {
         let attempts = LastAttempts::default();
         let fault = Some("the device is gone".to_owned());
 
-        assert_eq!(attempts.status(true, fault.clone()).reason, fault);
-        assert_eq!(attempts.status(true, None).word, "draining");
+        assert_eq!(attempts.status(true, fault.clone(), None).reason, fault);
+        assert_eq!(attempts.status(true, None, None).word, "draining");
     }
 }

@@ -32,6 +32,7 @@ use store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::meters;
 use crate::presence::sign_of_life;
 use crate::ticks::unhurried_ticks;
 use crate::unheld::UnheldError;
@@ -99,6 +100,7 @@ async fn keep_house_with(
     stop: &mut watch::Receiver<bool>,
 ) {
     tracing::info!("doing the housekeeping");
+    meters::housekeeping_begun();
     let bus = &housekeeper.bus;
     tokio::select! {
         () = renew_until_lost(bus, &mut lease) => {}
@@ -106,6 +108,7 @@ async fn keep_house_with(
         _ = stop.wait_for(|stop| *stop) => {}
     }
 
+    meters::housekeeping_left();
     if let Err(error) = bus.leases().release(lease).await {
         tracing::debug!(error = %error, "lease not released, it expires by itself");
     }

@@ -13,11 +13,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::conditions::{Conditions, describe};
 use crate::device_gauge::GaugeReader;
 use crate::ticks::unhurried_ticks;
 
 /// How long a worker may take to remove its key when it leaves; the key expires by itself anyway.
 const SIGN_OFF_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The conditions of a worker are looked at this often, also when nobody asks.
+const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
 /// Steps a worker works on now; every change renews the worker's key.
 #[derive(Clone, Debug)]
@@ -42,6 +46,10 @@ impl CurrentSteps {
         self.0.borrow().contains(&(op.clone(), step))
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     fn changes(&self) -> watch::Receiver<BTreeSet<(OperationId, StepNumber)>> {
         self.0.subscribe()
     }
@@ -57,11 +65,33 @@ impl CurrentSteps {
 
 /// What changes in a worker's key during its life.
 pub(crate) struct PresenceChanges {
-    pub(crate) current: CurrentSteps,
-    pub(crate) draining: watch::Receiver<bool>,
-    pub(crate) degraded: watch::Receiver<Option<String>>,
+    current: CurrentSteps,
+    draining: watch::Receiver<bool>,
+    degraded: watch::Receiver<Option<String>>,
+    /// What else the worker cannot use, as the last look found it.
+    conditions: Arc<Conditions>,
     /// Asked at each renewal, which makes it no clock of its own.
-    pub(crate) gauge: GaugeReader,
+    gauge: GaugeReader,
+}
+
+impl PresenceChanges {
+    pub(crate) fn of(conditions: &Arc<Conditions>, gauge: GaugeReader) -> Self {
+        let around = &conditions.surroundings;
+
+        Self {
+            current: around.current.clone(),
+            draining: around.draining.clone(),
+            degraded: around.host_fault.clone(),
+            conditions: conditions.clone(),
+            gauge,
+        }
+    }
+
+    /// Its host comes first: with that fault it takes nothing new.
+    fn why_degraded(&self) -> Option<String> {
+        let host_fault = self.degraded.borrow().clone();
+        host_fault.or_else(|| describe(&self.conditions.last()))
+    }
 }
 
 /// The signs that one worker gives, from its start to its sign-off.
@@ -129,12 +159,15 @@ async fn renew_key(bus: Bus, info: WorkerInfo, mut changes: PresenceChanges) {
             Ok(()) = changes.degraded.changed() => {}
         }
 
+        // In a task of its own: a store that is away must not keep the key from being renewed.
+        let conditions = changes.conditions.clone();
+        tokio::spawn(async move { conditions.refresh(LOOK_PERIOD).await });
         let device = changes.gauge.measure(info.device.clone()).await;
         // Put as a whole each time: the key expires at a fixed age after its last write.
         let info_now = WorkerInfo {
             current: changes.current.operations(),
             draining: *changes.draining.borrow(),
-            degraded: changes.degraded.borrow().clone(),
+            degraded: changes.why_degraded(),
             device,
             ..info.clone()
         };

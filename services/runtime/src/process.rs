@@ -16,10 +16,15 @@ use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::exposition::Exposition;
 use crate::handler::StepHandler;
+use crate::meters;
 use crate::service_args::ServiceArgs;
-use crate::settings::{LoadedSettings, ServiceSettings, Setting, process_environment};
+use crate::settings::{
+    ListenAddress, LoadedSettings, ServiceSettings, Setting, WorkSettings, process_environment,
+};
 use crate::stop::shutdown_requested;
+use crate::vitals::Vitals;
 use crate::worker::{WorkerOptions, serve};
 
 /// Wrong usage, or settings that are not valid.
@@ -178,6 +183,11 @@ where
         tracing::warn!("{warning}");
     }
 
+    // Before all that may take long: whoever watches sees the process wait.
+    let vitals = Vitals::default();
+    let address = settings.service.metrics_address;
+    let _exposition = start_exposition(service, address, &vitals).await?;
+
     // A server that is not there yet is waited for, but not longer than until the first signal.
     let shutdown = shutdown_on_signal()?;
     let store = open_store(&settings.store.url).await?;
@@ -188,16 +198,7 @@ where
         () = shutdown_requested(&mut until_shutdown) => return Ok(()),
     };
 
-    let work = &settings.service;
-    let defaults = WorkerOptions::new(service);
-    let options = WorkerOptions {
-        about,
-        lanes: work.lanes.choose(&defaults.lanes),
-        slots: work.slots.get(),
-        drain_timeout: work.drain_timeout,
-        retry: work.retry,
-        ..defaults
-    };
+    let options = worker_options(service, about, &settings.service, vitals);
     let (handler, start) = build(Start {
         settings,
         bus,
@@ -208,6 +209,46 @@ where
     serve(start.bus, start.store, handler, start.options, shutdown)
         .await
         .map_err(|error| Fatal::new(&error, error.hint()))
+}
+
+fn worker_options<Own>(
+    service: Service,
+    about: &'static str,
+    work: &WorkSettings<Own>,
+    vitals: Vitals,
+) -> WorkerOptions {
+    let defaults = WorkerOptions::new(service);
+
+    WorkerOptions {
+        about,
+        lanes: work.lanes.choose(&defaults.lanes),
+        slots: work.slots.get(),
+        drain_timeout: work.drain_timeout,
+        retry: work.retry,
+        vitals,
+        ..defaults
+    }
+}
+
+/// Counts from now on and shows the figures, where the settings say so.
+async fn start_exposition(
+    service: Service,
+    address: Option<ListenAddress>,
+    vitals: &Vitals,
+) -> Result<Option<Exposition>, Fatal> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    meters::begin(service.as_str())
+        .map_err(|error| Fatal::new(&error, "report this as a defect"))?;
+
+    match Exposition::start(address.0, vitals.clone()).await {
+        Ok(exposition) => Ok(Some(exposition)),
+        Err(error) => Err(Fatal {
+            message: format!("metrics cannot be served at {address}: {error}"),
+            hint: "choose another port, as in --set metrics_address=9465; 0 is any free one".into(),
+        }),
+    }
 }
 
 /// Opens the store and asks it something: a worker without its store would take work only to fail.

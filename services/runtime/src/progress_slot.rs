@@ -13,6 +13,7 @@ use schemas::progress::{PROGRESS_MESSAGE_BYTES_MAX, Progress, ProgressRecord};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::meters;
 use crate::time_left::{Schedule, TimeLeft};
 
 /// At most one message in this time; after this much quiet the next value goes out at once.
@@ -192,10 +193,12 @@ fn round_to_tenth(value: f64) -> f64 {
 pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
     let mut renderer = Renderer::new(of, Timestamp::now());
     let mut last = Progress::default();
+    let mut puts = slot.puts();
 
     loop {
         // Without news the last value is repeated, so that a late follower finds one.
         let _ = timeout(REPEAT, slot.filled.notified()).await;
+        let puts_before = std::mem::replace(&mut puts, slot.puts());
         if let Some(progress) = slot.take() {
             last = progress;
             renderer.observe(&last, Instant::now());
@@ -208,6 +211,7 @@ pub(crate) async fn publish(bus: Bus, slot: Arc<ProgressSlot>, of: ProgressOf) {
         if let Err(error) = bus.progress().publish(&record).await {
             tracing::debug!(error = %error, "progress not published");
         }
+        meters::progress_published((puts - puts_before).saturating_sub(1));
         sleep_until(Instant::now() + QUIET).await;
     }
 }

@@ -14,6 +14,7 @@ mod environment;
 mod keys;
 mod lanes;
 mod layers;
+mod listen_address;
 mod loaded;
 mod merge;
 mod sections;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 pub use bus::Profile;
 pub use environment::process_environment;
 pub use lanes::LaneSetting;
+pub use listen_address::ListenAddress;
 pub use loaded::{LoadedSettings, Mistake, Origin, Setting, SettingsError, SystemSettings};
 pub use sections::{
     BusSettings, ClientSettings, LogFormat, LogSettings, NoSettings, ServiceSettings,

@@ -19,10 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::conditions::{Conditions, Surroundings};
 use crate::delivery::DeliveryHandler;
 use crate::device_gauge::{DeviceGauge, GaugeReader};
 use crate::handler::StepHandler;
-use crate::health::{Health, HealthSources};
+use crate::health::Health;
 use crate::host_faults::HostFaults;
 use crate::housekeeping::run_housekeeper;
 use crate::presence::{CurrentSteps, Presence, PresenceChanges};
@@ -30,6 +31,8 @@ use crate::probe::{NeverDies, Probe};
 use crate::renewals::Renewals;
 use crate::settings::variable_prefix;
 use crate::stop::shutdown_requested;
+use crate::ticks::unhurried_ticks;
+use crate::vitals::{TURN, Vitals};
 use crate::worker_context::{Unanswered, WorkerContext};
 
 /// A step that reports nothing for this long is not renewed any more. Its message comes to other
@@ -60,6 +63,8 @@ pub struct WorkerOptions {
     pub housekeeping: bool,
     /// Queries that it answers in addition to `health`.
     pub endpoints: Vec<Endpoint>,
+    /// Where it says that it lives, for whoever watches the process.
+    pub vitals: Vitals,
     /// Decides where it dies: in tests only.
     pub probe: Arc<dyn Probe>,
 }
@@ -81,6 +86,7 @@ impl WorkerOptions {
             device_gauge: None,
             housekeeping: false,
             endpoints: Vec::new(),
+            vitals: Vitals::default(),
             probe: Arc::new(NeverDies),
         }
     }
@@ -146,7 +152,8 @@ pub async fn serve<H: StepHandler>(
         "worker ready"
     );
 
-    match wait_for_end(&bus, shutdown, &announced, &mut slots).await? {
+    let vitals = &options.vitals;
+    match wait_for_end(&bus, shutdown, &announced, &mut slots, vitals).await? {
         End::Killed => Err(WorkerError::Killed),
         End::Requested => {
             let still_running = drain(&mut slots, options.drain_timeout).await;
@@ -184,30 +191,28 @@ impl Announced {
 
         let info = worker_info(&worker, options);
         bus.workers().announce(&info).await?;
-        let changes = PresenceChanges {
+        let conditions = Conditions::new(Surroundings {
+            bus: bus.clone(),
+            store: store.clone(),
+            service: options.service,
+            lanes: options.lanes.clone(),
+            slots: options.slots,
             current: current.clone(),
+            host_fault: faults.verdict(),
             draining: draining.subscribe(),
-            degraded: faults.verdict(),
-            gauge: GaugeReader::of(options),
-        };
+        });
+        options.vitals.watch(conditions.clone());
+        let changes = PresenceChanges::of(&conditions, GaugeReader::of(options));
         let presence = Presence::start(bus, info.clone(), changes).map_err(WorkerError::Thread)?;
 
         let renewals = Renewals::default();
         let renewing = tokio::spawn(renewals.clone().run(bus.clone(), STALL));
 
-        // A draining worker leaves the lease to another one.
         let housekeeper = options.housekeeping.then(|| {
             let stop = draining.subscribe();
-            let housekeeper = run_housekeeper(bus.clone(), store.clone(), worker.to_string(), stop);
-            AbortOnDropHandle::new(tokio::spawn(housekeeper))
+            spawn_housekeeper(bus, store, &worker, stop)
         });
-        let sources = HealthSources {
-            current: current.clone(),
-            draining: draining.subscribe(),
-            degraded: faults.verdict(),
-            reconnects: bus.connection().reconnects(),
-        };
-        let health_endpoint = health.clone().endpoint(info, sources);
+        let health_endpoint = health.clone().endpoint(info, conditions);
         let answering = answer_queries(bus, &worker, options, health_endpoint).await?;
 
         Ok(Self {
@@ -223,6 +228,17 @@ impl Announced {
             _answering: answering,
         })
     }
+}
+
+/// Does the housekeeping; a draining worker leaves the lease to another one.
+fn spawn_housekeeper(
+    bus: &Bus,
+    store: &Store,
+    worker: &WorkerId,
+    stop: watch::Receiver<bool>,
+) -> AbortOnDropHandle<()> {
+    let housekeeper = run_housekeeper(bus.clone(), store.clone(), worker.to_string(), stop);
+    AbortOnDropHandle::new(tokio::spawn(housekeeper))
 }
 
 /// Answers the service's own queries and `health`.
@@ -298,13 +314,17 @@ async fn wait_for_end(
     mut shutdown: watch::Receiver<bool>,
     announced: &Announced,
     slots: &mut JoinSet<SlotEnd>,
+    vitals: &Vitals,
 ) -> Result<End, BusError> {
     let mut drain_requests = bus.workers().watch_drain(&announced.worker).await?;
     let mut verdict = announced.faults.verdict();
     let mut is_asked_to_drain = false;
+    let mut turns = unhurried_ticks(TURN);
 
     loop {
+        vitals.turn();
         tokio::select! {
+            _ = turns.tick() => continue,
             () = shutdown_requested(&mut shutdown) => break,
             Some(_) = drain_requests.next() => {
                 tracing::info!("asked to drain: finishing what runs, taking nothing new");

@@ -74,7 +74,10 @@ mod summaries;
 mod table;
 
 pub use artifact::{Artifact, EpochLosses, StoredArtifacts};
-pub use backend::{AskStore, BackendError, QueryError, REGISTRY_URL, RemoteFault, is_store_url};
+pub use backend::{
+    AskStore, BackendError, QueryError, REGISTRY_URL, RemoteFault, RequestEnd, RequestObserver,
+    StoreRequest, is_store_url, observe_requests,
+};
 pub use bytes::Bytes;
 pub use calendars::{AddCalendarError, StoredCalendars};
 pub use chain::ChangeOutcome;

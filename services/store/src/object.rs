@@ -18,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::backend::{
-    AskStore, Environment, QueriedObjects, folder_of, names_no_bucket, open_backend,
+    AskStore, Environment, QueriedObjects, folder_of, names_no_bucket, observed, open_backend,
     process_environment,
 };
 use crate::{
@@ -92,7 +92,8 @@ impl Store {
                 source: Box::new(source),
             })?;
         }
-        Ok(Self::over(open_backend(url, environment)?, url))
+        let backend = open_backend(url, environment)?;
+        Ok(Self::over(observed(backend), url))
     }
 
     /// [`open`](Self::open) without creating anything: a folder that does not exist is an empty
@@ -124,6 +125,11 @@ impl Store {
     /// The URL it was opened with.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The folder that holds it, where it is one of this machine.
+    pub fn folder(&self) -> Option<PathBuf> {
+        folder_of(&self.url).ok().flatten()
     }
 
     /// Bars by series.

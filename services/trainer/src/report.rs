@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runtime::StepContext;
+use runtime::{StepContext, meters};
 use schemas::progress::{Context, Count, Device, GpuFacts, Progress};
 use schemas::training::BatchHalving;
 use strategies::Resolved;
@@ -277,6 +277,7 @@ impl Control for Reporter {
 
     fn epoch(&self, row: &EpochRow) {
         self.validation_loss.set(Some(row.validation_loss));
+        meters::epoch_trained();
         tracing::debug!(
             epoch = row.epoch,
             train_loss = row.train_loss,

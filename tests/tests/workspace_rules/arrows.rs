@@ -90,7 +90,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("ibapi", &["fetcher"]),
     ("reqwest", &["fetcher", "store"]),
     ("ureq", &["fetcher"]),
-    ("hyper", &["fetcher"]),
+    ("hyper", &["fetcher", "runtime"]),
+    ("prometheus", &["runtime"]),
 ];
 
 /// Crate → its direct dependencies that are not for tests only.

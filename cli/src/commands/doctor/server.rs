@@ -194,10 +194,15 @@ fn check_workers(workers: &[WorkerInfo]) -> Check {
     Check::note("workers", detail, &hint)
 }
 
-/// The fault of a worker that gave up because of its host.
+/// The fault of a worker that gave up because of its host, or that cannot use what it needs.
 fn check_degraded(worker: &WorkerInfo) -> Option<Check> {
     let reason = worker.degraded.as_ref()?;
     let id = &worker.worker;
+    if !worker.draining {
+        let detail = format!("{id} is degraded: {reason}");
+        let hint = "mend what it names on the host of the worker; it goes on by itself";
+        return Some(Check::bad("worker", detail, hint));
+    }
 
     let detail = format!("{id} takes nothing new: {reason}");
     let hint = format!("look at its host and its log, then end it with `ktrdr workers drain {id}`");

@@ -16,6 +16,7 @@ use super::silence::Verdict;
 use super::watched_workers::{Holdings, TakenStep};
 use super::{CONCURRENCY, Housekeeper, Interrupted, warn_interrupted};
 use crate::announce;
+use crate::meters;
 
 impl Housekeeper {
     /// One takeover for each operation of a worker that showed no life for the profile's silence
@@ -159,6 +160,7 @@ impl Housekeeper {
             Err(error) => return Err(error.into()),
         };
 
+        meters::step_taken_over("housekeeper");
         tracing::warn!(
             operation = %record.op,
             step = %number,

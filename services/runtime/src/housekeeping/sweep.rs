@@ -2,7 +2,7 @@
 //! and a step without a message gets one.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bus::{BusError, ChangeError, ResumeError, Stored};
@@ -16,6 +16,7 @@ use schemas::operation::Outstanding;
 use tokio::time::Instant;
 
 use super::{CONCURRENCY, Housekeeper, Interrupted, warn_interrupted};
+use crate::meters::{self, SeenOperation};
 use crate::unheld;
 
 /// Records of which the log speaks; a flood of forged ones must not fill the memory.
@@ -33,18 +34,31 @@ impl Housekeeper {
 
         // What is wrong with one operation keeps no other from its sweep.
         let count = operations.len();
-        let look = |op| async move { warn_interrupted(self.sweep_active(&op).await) };
+        let seen = Mutex::new(Vec::new());
+        let look = async |op| warn_interrupted(self.sweep_active(&op, &seen).await);
         stream::iter(active)
             .for_each_concurrent(CONCURRENCY, look)
             .await;
+        meters::active_measured(&seen.into_inner().unwrap_or_default());
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(operations = count, took_ms, "swept");
         Ok(())
     }
 
-    async fn sweep_active(&self, op: &OperationId) -> Result<(), Interrupted> {
+    async fn sweep_active(
+        &self,
+        op: &OperationId,
+        seen: &Mutex<Vec<SeenOperation>>,
+    ) -> Result<(), Interrupted> {
         match self.bus.operations().get(op).await {
-            Ok(Some(stored)) => self.sweep_operation(op, &stored.record).await,
+            Ok(Some(stored)) => {
+                let state = stored.record.state;
+                if !state.is_terminal() {
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.push((op.clone(), state));
+                }
+                self.sweep_operation(op, &stored.record).await
+            }
             Err(error @ BusError::UnreadableRecord { .. }) => {
                 self.warn_unreadable(op, &error);
                 Ok(())

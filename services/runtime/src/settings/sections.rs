@@ -10,6 +10,7 @@ use schemas::retries::RetryPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::lanes::LaneSetting;
+use super::listen_address::ListenAddress;
 
 /// How long a process waits for one connection to the server before it tries again or gives up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -160,6 +161,8 @@ pub struct WorkSettings<Own> {
     pub drain_timeout: Duration,
     /// When a step that failed for now is tried again, and how often.
     pub retry: RetryPolicy,
+    /// Where the process shows its metrics and whether it is ready; absent = nowhere.
+    pub metrics_address: Option<ListenAddress>,
     /// The settings that only this service has.
     #[serde(flatten)]
     pub own: Own,
@@ -173,6 +176,7 @@ impl<Own: Default> Default for WorkSettings<Own> {
             slots: NonZeroU16::MIN,
             drain_timeout: Duration::from_secs(20),
             retry: RetryPolicy::default(),
+            metrics_address: None,
             own: Own::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod aws_profile;
 mod fault;
+mod observed;
 mod queries;
 mod s3;
 
@@ -16,6 +17,8 @@ use url::Url;
 
 pub(crate) use self::fault::names_no_bucket;
 pub use self::fault::{BackendError, QueryError, RemoteFault};
+pub(crate) use self::observed::observed;
+pub use self::observed::{RequestEnd, RequestObserver, StoreRequest, observe_requests};
 pub use self::queries::AskStore;
 pub(crate) use self::queries::QueriedObjects;
 use crate::StoreError;
