@@ -14,9 +14,19 @@ const FNV_64_PRIME: u64 = 0x0000_0100_0000_01b3;
 /// The `traceparent` header of everything that an attempt publishes; attempt 0 is the
 /// submitter's.
 pub fn traceparent(op: &OperationId, step: StepNumber, attempt: u32) -> String {
-    let trace = hash_128(op.as_str());
-    let span = hash_64(&format!("{op}.{step}.{attempt}"));
+    let trace = trace_id(op);
+    let span = span_id(op, step, attempt);
     format!("00-{trace:032x}-{span:016x}-01")
+}
+
+/// The trace of an operation.
+pub fn trace_id(op: &OperationId) -> u128 {
+    hash_128(op.as_str())
+}
+
+/// The span of an attempt at a step; attempt 0 of the first step is the operation as a whole.
+pub fn span_id(op: &OperationId, step: StepNumber, attempt: u32) -> u64 {
+    hash_64(&format!("{op}.{step}.{attempt}"))
 }
 
 fn hash_128(text: &str) -> u128 {

@@ -1,6 +1,8 @@
 //! Starts an operation: gives it its id, submits it, and watches it unless asked to return at once.
 
+use bus::Bus;
 use jiff::Timestamp;
+use runtime::traces;
 use schemas::codes;
 use schemas::ids::OperationId;
 use schemas::operation::NewOperation;
@@ -49,7 +51,7 @@ pub(crate) async fn start_as(
     // Before the operation exists: a Ctrl+C right after the submission must cancel it.
     let mut interrupts = Interrupts::listen()?;
     let bus = context.bus().await?;
-    bus.operations().submit(&op, &new).await?;
+    submit(&bus, &op, &new).await?;
     output.json(&started_json(&op, &new));
 
     let started = started_text(&op, &new);
@@ -66,6 +68,17 @@ pub(crate) async fn start_as(
         ..WatchOptions::default()
     };
     watch_to_end(context, &bus, &mut interrupts, &op, options).await
+}
+
+/// Submits, and says so in the trace of the operation where traces are sent.
+async fn submit(bus: &Bus, op: &OperationId, new: &NewOperation) -> Result<(), Failure> {
+    traces::begin("ktrdr", &std::process::id().to_string());
+    let began = Timestamp::now();
+
+    bus.operations().submit(op, new).await?;
+    traces::submitted(op, began);
+    traces::flush().await;
+    Ok(())
 }
 
 /// The request with what every command that starts one may say of it.

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use tokio::time::interval;
 
 use crate::error::FetchError;
-use crate::metered::MeteredWaits;
 use crate::waits::with_shown_waits;
 
 /// How often a wait is reported again: each report says that the work goes on, and work that
@@ -20,18 +19,15 @@ pub(crate) const REPEAT: Duration = Duration::from_secs(60);
 /// A wait that ends sooner is over before anybody has read of it.
 const SHORT: SignedDuration = SignedDuration::from_secs(1);
 
-/// Waits for an answer of `provider`. `progress` is what is shown of the work around it, with each
-/// wait.
+/// Waits for an answer. `progress` is what is shown of the work around it, with each wait.
 ///
 /// # Errors
 /// The work must be left.
 pub(crate) async fn attend<T>(
     reporter: &impl StepReporter,
     progress: &Progress,
-    provider: &str,
     request: impl Future<Output = T>,
 ) -> Result<T, FetchError> {
-    let mut metered = MeteredWaits::of(provider);
     let (sender, mut waits) = watch::channel(None);
     let mut request = pin!(with_shown_waits(sender, request));
     let mut stop = pin!(reporter.until_stop());
@@ -43,7 +39,7 @@ pub(crate) async fn attend<T>(
             biased;
             () = &mut stop => return Err(FetchError::Step(StepError::Stopped)),
             answer = &mut request => return Ok(answer),
-            Ok(()) = waits.changed() => metered.note(waits.borrow().is_some()),
+            Ok(()) = waits.changed() => {}
             _ = repeats.tick() => {}
         }
 
@@ -137,7 +133,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(5)).await;
             Ok(())
         };
-        attend(&onlooker, &progress, "fake", request).await.unwrap();
+        attend(&onlooker, &progress, request).await.unwrap();
 
         let reports = onlooker.reports.into_inner().unwrap();
         let waiting = "Waiting: a limit".to_owned();
@@ -161,7 +157,7 @@ mod tests {
             wait_for(3600).await;
             Ok(())
         };
-        let attended = attend(&onlooker, &progress, "fake", request);
+        let attended = attend(&onlooker, &progress, request);
         let (ended, ()) = tokio::join!(attended, stop);
 
         assert!(matches!(ended, Err(FetchError::Step(StepError::Stopped))));

@@ -280,9 +280,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         let progress = self.progress(ANALYSED, 0, SegmentCounts::default());
 
         loop {
-            let name = self.provider.name();
-            let coverage = attend(self.reporter, &progress, name, asker.coverage());
-            return match coverage.await? {
+            return match attend(self.reporter, &progress, asker.coverage()).await? {
                 Ok(coverage) => Ok(coverage),
                 Err(
                     Trouble::Failed { error, .. }

@@ -1,15 +1,18 @@
-//! Requests to a provider as they are counted: how they ended, how long they took, and how long
-//! they waited for a limit.
+//! A request to a provider as it is counted: how it ended, how long it took, and how much of that
+//! it waited for a limit.
 
 use std::time::Duration;
 
-use runtime::meters;
+use runtime::{meters, traces};
 use tokio::time::Instant;
+
+use crate::waits::waited;
 
 /// A request under way; it is counted when this is dropped.
 pub(crate) struct MeteredRequest<'a> {
     provider: &'a str,
     began: Instant,
+    waited_before: Duration,
     outcome: &'static str,
 }
 
@@ -19,6 +22,7 @@ impl<'a> MeteredRequest<'a> {
         Self {
             provider,
             began: Instant::now(),
+            waited_before: waited(),
             outcome: "left",
         }
     }
@@ -27,63 +31,45 @@ impl<'a> MeteredRequest<'a> {
     pub(crate) fn end(&mut self, is_answered: bool) {
         self.outcome = if is_answered { "answered" } else { "failed" };
     }
+
+    /// How long it has waited so far.
+    fn waited(&self) -> Duration {
+        waited().saturating_sub(self.waited_before)
+    }
 }
 
 impl Drop for MeteredRequest<'_> {
     fn drop(&mut self) {
-        meters::provider_asked(self.provider, self.outcome, self.began.elapsed());
-    }
-}
-
-/// The waits of a request; they are counted when this is dropped.
-pub(crate) struct MeteredWaits<'a> {
-    provider: &'a str,
-    waiting_since: Option<Instant>,
-    waited: Duration,
-}
-
-impl<'a> MeteredWaits<'a> {
-    /// Of a request to a provider, which does not wait yet.
-    pub(crate) const fn of(provider: &'a str) -> Self {
-        Self {
-            provider,
-            waiting_since: None,
-            waited: Duration::ZERO,
-        }
-    }
-
-    /// Notes whether it waits now.
-    pub(crate) fn note(&mut self, is_waiting: bool) {
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
-        }
-        self.waiting_since = is_waiting.then(Instant::now);
-    }
-}
-
-impl Drop for MeteredWaits<'_> {
-    fn drop(&mut self) {
-        self.note(false);
-        meters::provider_waited(self.provider, self.waited);
+        let took = self.began.elapsed();
+        let waited = self.waited();
+        meters::provider_asked(self.provider, self.outcome, took);
+        meters::provider_waited(self.provider, waited);
+        traces::provider_asked(self.provider, self.outcome, took, waited);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+    use tokio::time::sleep;
+
     use super::*;
+    use crate::waits::{wait_until, with_shown_waits};
 
     #[tokio::test(start_paused = true)]
     async fn waits_add_up_and_the_rest_does_not_count() {
-        let mut waits = MeteredWaits::of("kraken");
+        let (sender, _waits) = watch::channel(None);
+        let request = async {
+            wait_until(Instant::now() + Duration::from_secs(1), "before").await;
+            let request = MeteredRequest::begin("kraken");
+            wait_until(Instant::now() + Duration::from_secs(3), "limit").await;
+            sleep(Duration::from_secs(7)).await;
+            wait_until(Instant::now() + Duration::from_secs(2), "limit").await;
+            request.waited()
+        };
 
-        waits.note(true);
-        tokio::time::advance(Duration::from_secs(3)).await;
-        waits.note(false);
-        tokio::time::advance(Duration::from_secs(7)).await;
-        waits.note(true);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        waits.note(false);
+        let waited = with_shown_waits(sender, request).await;
 
-        assert_eq!(waits.waited, Duration::from_secs(5));
+        assert_eq!(waited, Duration::from_secs(5));
     }
 }

@@ -16,7 +16,6 @@ use crate::asking::{Asker, FailedRange, SegmentEnd};
 use crate::attended::{REPEAT, is_worth_showing, with_wait};
 use crate::error::FetchError;
 use crate::fetch::{FETCHED, PLANNED, SeriesFetch};
-use crate::metered::MeteredWaits;
 use crate::plan::{FetchPlan, Segment, completed};
 use crate::provider::Provider;
 use crate::staging::Staged;
@@ -50,19 +49,17 @@ pub(crate) struct RunEnd {
 }
 
 /// A segment that is asked for.
-struct Open<'a> {
+struct Open {
     segment: Segment,
     waits: watch::Receiver<Option<Waiting>>,
-    metered: MeteredWaits<'a>,
 }
 
-impl Open<'_> {
+impl Open {
     /// Returns when it begins or ends a wait; never once it has ended.
     async fn wait_changes(&mut self) {
         if self.waits.changed().await.is_err() {
             pending::<()>().await;
         }
-        self.metered.note(self.waits.borrow().is_some());
     }
 }
 
@@ -170,7 +167,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
     ) -> Result<(), FetchError> {
         let mut rest = segments.into_iter();
         let mut answers = FuturesOrdered::new();
-        let mut open: VecDeque<Open<'_>> = VecDeque::new();
+        let mut open: VecDeque<Open> = VecDeque::new();
         let mut repeats = interval(REPEAT);
         let mut is_shown = false;
 
@@ -181,11 +178,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
                 self.reporter.check_stop()?;
                 let (sender, waits) = watch::channel(None);
                 answers.push_back(with_shown_waits(sender, asker.segment(segment.clone())));
-                open.push_back(Open {
-                    segment,
-                    waits,
-                    metered: MeteredWaits::of(self.provider.name()),
-                });
+                open.push_back(Open { segment, waits });
                 self.show_segment(run, open.front());
             }
 
@@ -240,7 +233,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
     }
 
     /// Shows the oldest segment without an answer.
-    fn show_segment(&self, run: &SegmentRun<'_>, open: Option<&Open<'_>>) {
+    fn show_segment(&self, run: &SegmentRun<'_>, open: Option<&Open>) {
         let Some(open) = open else { return };
         let start: Date = open.segment.range.start.date();
         let end: Date = open.segment.range.end.date();
@@ -266,7 +259,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
     }
 
     /// Shows what the requests wait for; a wait that is over must not be seen any longer.
-    fn show_wait(&self, run: &SegmentRun<'_>, open: &VecDeque<Open<'_>>, is_shown: bool) -> bool {
+    fn show_wait(&self, run: &SegmentRun<'_>, open: &VecDeque<Open>, is_shown: bool) -> bool {
         let waits = open.iter().filter_map(|open| open.waits.borrow().clone());
         let lasting = waits.filter(is_worth_showing);
         let longest = lasting.max_by_key(|waiting| waiting.until);
@@ -281,7 +274,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
 }
 
 /// Waits until one of the requests begins or ends a wait.
-async fn any_wait_changes(open: &mut VecDeque<Open<'_>>) {
+async fn any_wait_changes(open: &mut VecDeque<Open>) {
     let mut changes: FuturesUnordered<_> = open.iter_mut().map(Open::wait_changes).collect();
     if changes.next().await.is_none() {
         pending::<()>().await;

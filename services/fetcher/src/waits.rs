@@ -1,6 +1,7 @@
 //! Waits of a provider's own making, such as those for a limit: they are seen by whoever asked, and
 //! end when that one stops asking.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 tokio::task_local! {
     /// Where the waits of this request are shown.
     static SHOWN_WAITS: watch::Sender<Option<Waiting>>;
+    /// How long this request has waited.
+    static WAITED: Cell<Duration>;
 }
 
 /// Runs a request; what it waits for is seen in the other end of `sender` while it waits.
@@ -18,6 +21,7 @@ pub async fn with_shown_waits<F: Future>(
     sender: watch::Sender<Option<Waiting>>,
     request: F,
 ) -> F::Output {
+    let request = WAITED.scope(Cell::new(Duration::ZERO), request);
     SHOWN_WAITS.scope(sender, request).await
 }
 
@@ -29,7 +33,9 @@ pub async fn wait_until(until: Instant, reason: &str) {
 }
 
 /// A wait that is shown until it is dropped.
-struct ShownWait;
+struct ShownWait {
+    began: Instant,
+}
 
 impl ShownWait {
     fn begin(reason: &str, rest: Duration) -> Self {
@@ -40,14 +46,22 @@ impl ShownWait {
         };
 
         show(Some(waiting));
-        Self
+        Self {
+            began: Instant::now(),
+        }
     }
 }
 
 impl Drop for ShownWait {
     fn drop(&mut self) {
         show(None);
+        let _ = WAITED.try_with(|waited| waited.set(waited.get() + self.began.elapsed()));
     }
+}
+
+/// How long the request has waited so far; nothing outside of [`with_shown_waits`].
+pub(crate) fn waited() -> Duration {
+    WAITED.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Nobody looks at the waits of a request outside of [`with_shown_waits`].

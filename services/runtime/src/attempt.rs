@@ -24,6 +24,7 @@ use crate::step_context::StepContext;
 use crate::step_error::{StepError, retry_panicked};
 use crate::stop::{StopReason, shutdown_requested};
 use crate::ticks::unhurried_ticks;
+use crate::traces;
 use crate::worker_context::WorkerContext;
 
 /// How often record and control subject are read again, for what a broken connection may have
@@ -171,7 +172,9 @@ fn spawn_handler<H: StepHandler>(
     context: StepContext,
 ) -> AbortOnDropHandle<Result<Outcome<H>, StepError>> {
     let tracker = context.work.clone();
+    let trace = context.trace.clone();
     let work = async move { handler.handle(command, &context).await };
+    let work = traces::within(trace, work);
 
     AbortOnDropHandle::new(tracker.spawn(work.in_current_span()))
 }

@@ -15,7 +15,6 @@ use schemas::operation::{
 use schemas::retries::{RetryClass, RetryPolicy};
 use serde::Serialize;
 use store::CheckpointKey;
-use tokio::time::Instant;
 
 use crate::announce;
 use crate::meters::{self, StepEnd};
@@ -23,6 +22,7 @@ use crate::probe::Moment;
 use crate::received_command::ReceivedCommand;
 use crate::step_context::StoredResult;
 use crate::step_error::StepError;
+use crate::traces;
 use crate::unheld;
 use crate::worker_context::{Unanswered, WorkerContext};
 
@@ -71,11 +71,6 @@ impl WorkerContext {
         let delay = due.map_or(RELEASED_DELAY, |due| time_until(due, at));
         command.delivered.hand_back(delay).await?;
         Ok(end)
-    }
-
-    /// Counts an attempt that ended.
-    pub(crate) fn note_end(&self, command: &ReceivedCommand<'_>, end: StepEnd, began: Instant) {
-        meters::step_ended(self.service, command.op(), end, began.elapsed());
     }
 
     /// An attempt that was stopped says nothing about the host. The children of a family are of one
@@ -184,6 +179,7 @@ impl WorkerContext {
 
         if record.state.is_terminal() {
             meters::operation_ended(record);
+            traces::operation_ended(record);
             self.bus.active().unmark(&record.op).await?;
         }
         Ok(())

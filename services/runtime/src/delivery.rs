@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use schemas::codes;
 use schemas::delivery::{self, Decision};
 use schemas::errors::ErrorRecord;
-use schemas::events::What;
-use schemas::ids::WorkerId;
-use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, Stopped};
+use schemas::events::{Event, What};
+use schemas::ids::{StepNumber, WorkerId};
+use schemas::operation::{BARREN_ATTEMPTS_MAX, Claim, OperationRecord, Stopped};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -157,20 +157,11 @@ impl<H: StepHandler> DeliveryHandler<H> {
     ) -> Result<(), Unanswered> {
         let record = &context.record;
         self.worker.die_if_probed(Moment::Claimed)?;
-        let started = announce::event(
-            record,
-            command.step(),
-            What::Started,
-            Some(&self.worker.id),
-            record.updated_at,
-        );
+        let started = self.started_event(record, command.step());
 
         // A submission that died half-way is finished by the first worker that comes by.
-        self.worker
-            .bus
-            .commands()
-            .publish_outstanding(record)
-            .await?;
+        let commands = self.worker.bus.commands();
+        commands.publish_outstanding(record).await?;
 
         if claim.exhausted {
             announce::emit_lossy(&self.worker.bus, started).await;
@@ -180,18 +171,16 @@ impl<H: StepHandler> DeliveryHandler<H> {
         // 4. and 5. are the attempt itself.
         tracing::info!(service = %self.worker.service, "step started");
         renewal.follow(&context.progress);
-        let attempt = Attempt {
-            worker: &self.worker,
-            context,
-        };
+        let worker = &self.worker;
+        let attempt = Attempt { worker, context };
         let duration = StepDuration::begin(context, &self.worker.device);
         let began = Instant::now();
         let result = attempt.run(&self.handler, started).await;
-        let is_completed = result.is_ok();
+        let error = result.as_ref().err().and_then(StepError::reason);
 
         if context.stop.reason() == Some(StopReason::Fenced) {
             tracing::warn!("attempt fenced off: another worker has the step, nothing is recorded");
-            self.worker.note_end(command, StepEnd::Fenced, began);
+            self.note_end(context, StepEnd::Fenced, None, began);
             self.worker.forgive_takeover(command).await;
             return Ok(());
         }
@@ -201,9 +190,25 @@ impl<H: StepHandler> DeliveryHandler<H> {
             .worker
             .end_attempt(command, claim.attempt, result, context.stopped())
             .await?;
-        self.worker.note_end(command, end, began);
-        duration.note(is_completed);
+        self.note_end(context, end, error, began);
+        duration.note(end == StepEnd::Completed);
         Ok(())
+    }
+
+    fn started_event(&self, record: &OperationRecord, step: StepNumber) -> Option<Event> {
+        let worker = Some(&self.worker.id);
+        announce::event(record, step, What::Started, worker, record.updated_at)
+    }
+
+    /// Counts an attempt that ended, and sends its span. One that was cancelled or released did not
+    /// fail.
+    fn note_end(&self, context: &StepContext, end: StepEnd, error: Option<String>, began: Instant) {
+        meters::step_ended(self.worker.service, context.op(), end, began.elapsed());
+
+        let is_failure = matches!(end, StepEnd::Failed | StepEnd::Retrying);
+        if let Some(trace) = &context.trace {
+            trace.end(self.worker.id.as_str(), end, error.filter(|_| is_failure));
+        }
     }
 
     /// Fails a step that took too many attempts without a checkpoint.
@@ -215,7 +220,7 @@ impl<H: StepHandler> DeliveryHandler<H> {
             .worker
             .end_attempt(command, attempt, result, Stopped::default())
             .await?;
-        self.worker.note_end(command, end, began);
+        meters::step_ended(self.worker.service, command.op(), end, began.elapsed());
         Ok(())
     }
 

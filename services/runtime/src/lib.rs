@@ -33,6 +33,7 @@ mod stop;
 pub mod telemetry;
 mod ticks;
 mod time_left;
+pub mod traces;
 mod unheld;
 mod vitals;
 mod worker;

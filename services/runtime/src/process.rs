@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use bus::Bus;
+use bus::{Bus, ConnectOptions};
 use clap::{Args, FromArgMatches};
 use schemas::codes::Advice;
 use schemas::errors::chain;
@@ -24,6 +24,7 @@ use crate::settings::{
     ListenAddress, LoadedSettings, ServiceSettings, Setting, WorkSettings, process_environment,
 };
 use crate::stop::shutdown_requested;
+use crate::traces;
 use crate::vitals::Vitals;
 use crate::worker::{WorkerOptions, serve};
 
@@ -183,19 +184,19 @@ where
         tracing::warn!("{warning}");
     }
 
+    begin_traces(service);
+
     // Before all that may take long: whoever watches sees the process wait.
     let vitals = Vitals::default();
     let address = settings.service.metrics_address;
     let _exposition = start_exposition(service, address, &vitals).await?;
 
-    // A server that is not there yet is waited for, but not longer than until the first signal.
     let shutdown = shutdown_on_signal()?;
+    observe_store();
     let store = open_store(&settings.store.url).await?;
-    let connect = settings.bus.connect_options(&service_name(service), true);
-    let mut until_shutdown = shutdown.clone();
-    let bus = tokio::select! {
-        bus = Bus::connect(&connect) => bus.map_err(|error| Fatal::new(&error, error.hint()))?,
-        () = shutdown_requested(&mut until_shutdown) => return Ok(()),
+    let connect_options = settings.bus.connect_options(&service_name(service), true);
+    let Some(bus) = connect(&connect_options, shutdown.clone()).await? else {
+        return Ok(());
     };
 
     let options = worker_options(service, about, &settings.service, vitals);
@@ -206,9 +207,9 @@ where
         options,
     })?;
 
-    serve(start.bus, start.store, handler, start.options, shutdown)
-        .await
-        .map_err(|error| Fatal::new(&error, error.hint()))
+    let served = serve(start.bus, start.store, handler, start.options, shutdown).await;
+    traces::flush().await;
+    served.map_err(|error| Fatal::new(&error, error.hint()))
 }
 
 fn worker_options<Own>(
@@ -230,6 +231,28 @@ fn worker_options<Own>(
     }
 }
 
+/// Sends spans from now on, where the environment says so.
+fn begin_traces(service: Service) {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let instance = format!("{}-{}", host.to_string_lossy(), std::process::id());
+    traces::begin(&service_name(service), &instance);
+}
+
+/// Connects to a server, which may not be there yet, but waits no longer than until the shutdown:
+/// then there is no connection.
+async fn connect(
+    options: &ConnectOptions,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<Option<Bus>, Fatal> {
+    tokio::select! {
+        bus = Bus::connect(options) => match bus {
+            Ok(bus) => Ok(Some(bus)),
+            Err(error) => Err(Fatal::new(&error, error.hint())),
+        },
+        () = shutdown_requested(&mut shutdown) => Ok(None),
+    }
+}
+
 /// Counts from now on and shows the figures, where the settings say so.
 async fn start_exposition(
     service: Service,
@@ -248,6 +271,16 @@ async fn start_exposition(
             message: format!("metrics cannot be served at {address}: {error}"),
             hint: "choose another port, as in --set metrics_address=9465; 0 is any free one".into(),
         }),
+    }
+}
+
+/// Has the requests to the store seen, where somebody counts or traces them.
+fn observe_store() {
+    if meters::is_on() || traces::is_on() {
+        store::observe_requests(|request| {
+            meters::store_asked(request);
+            traces::store_asked(request);
+        });
     }
 }
 

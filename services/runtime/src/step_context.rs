@@ -25,6 +25,7 @@ use crate::announce;
 use crate::progress_slot::ProgressSlot;
 use crate::step_error::{StepError, retry_panicked};
 use crate::stop::{StopReason, StopToken};
+use crate::traces::{AttemptTrace, Value};
 use crate::worker_context::WorkerContext;
 
 /// How long an aborted task may take to be gone until that is worth a line in the log.
@@ -42,6 +43,8 @@ pub struct StepContext {
     pub(crate) worker: WorkerId,
     pub(crate) stop: StopToken,
     pub(crate) progress: Arc<ProgressSlot>,
+    /// The span of the attempt, where spans are sent.
+    pub(crate) trace: Option<Arc<AttemptTrace>>,
     /// The handler and its blocking work: what still runs after it was ended by force.
     pub(crate) work: TaskTracker,
 }
@@ -61,6 +64,7 @@ impl StepContext {
         Self {
             bus: worker.bus.clone(),
             store: worker.store.clone(),
+            trace: AttemptTrace::begin(&record, number, attempt),
             record,
             number,
             attempt,
@@ -113,6 +117,13 @@ impl StepContext {
     /// Shows progress: a store into the latest-value slot, which a task drains at its own pace.
     pub fn report(&self, progress: Progress) {
         self.progress.put(progress);
+    }
+
+    /// Notes in the trace of the operation what happened at this instant, where traces are sent.
+    pub fn note_in_trace(&self, name: &str, attributes: Vec<(&'static str, Value)>) {
+        if let Some(trace) = &self.trace {
+            trace.note(name, attributes);
+        }
     }
 
     /// The operation's request.

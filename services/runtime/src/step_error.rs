@@ -22,6 +22,14 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// What went wrong; nothing when the work was only stopped.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Permanent(error) | Self::Retry { error, .. } => Some(error.message.clone()),
+            Self::Stopped => None,
+        }
+    }
+
     /// A permanent error from parts.
     pub fn permanent(
         code: impl AsRef<str>,

@@ -9,6 +9,7 @@ use schemas::ids::{OperationId, StepNumber};
 use schemas::operation::{OperationRecord, OperationState, Outstanding, StepState};
 
 use crate::announce;
+use crate::traces;
 
 /// Children of one parent that are cancelled at a time: one after the other, a thousand of them
 /// would take seconds.
@@ -105,6 +106,7 @@ pub async fn cancel_unheld(
 pub(crate) async fn conclude(bus: &Bus, record: &OperationRecord) -> Result<(), UnheldError> {
     announce_steps(bus, record).await?;
     cancel_children(bus, record).await?;
+    traces::operation_ended(record);
     Ok(bus.active().unmark(&record.op).await?)
 }
 

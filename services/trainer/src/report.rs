@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use runtime::traces::Value;
 use runtime::{StepContext, meters};
 use schemas::progress::{Context, Count, Device, GpuFacts, Progress};
 use schemas::training::BatchHalving;
@@ -278,6 +279,7 @@ impl Control for Reporter {
     fn epoch(&self, row: &EpochRow) {
         self.validation_loss.set(Some(row.validation_loss));
         meters::epoch_trained();
+        self.step.note_in_trace("epoch", facts_of(row));
         tracing::debug!(
             epoch = row.epoch,
             train_loss = row.train_loss,
@@ -302,6 +304,15 @@ impl Control for Reporter {
     fn checkpoint(&self, state: TrainState) {
         self.checkpoints.send_replace(Some(Arc::new(state)));
     }
+}
+
+/// What the trace of the operation says of an epoch.
+fn facts_of(row: &EpochRow) -> Vec<(&'static str, Value)> {
+    vec![
+        ("ktrdr.epoch", u64::from(row.epoch).into()),
+        ("ktrdr.train_loss", row.train_loss.into()),
+        ("ktrdr.validation_loss", row.validation_loss.into()),
+    ]
 }
 
 /// The share of the step at a moment of its epochs.

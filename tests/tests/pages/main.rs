@@ -16,3 +16,5 @@ mod reader;
 mod s3;
 #[cfg(test)]
 mod tours;
+#[cfg(test)]
+mod traces;

@@ -88,7 +88,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("arrow", &["store"]),
     ("async-nats", &["bus", "nats-test-server"]),
     ("ibapi", &["fetcher"]),
-    ("reqwest", &["fetcher", "store"]),
+    ("reqwest", &["fetcher", "runtime", "store"]),
     ("ureq", &["fetcher"]),
     ("hyper", &["fetcher", "runtime"]),
     ("prometheus", &["runtime"]),

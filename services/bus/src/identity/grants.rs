@@ -157,6 +157,11 @@ const GRANTS: &[Grant] = &[
         &["$KV.ktrdr_timings.{service}.*.*.*"],
     ),
     publish(
+        "what all who ask a provider share",
+        KEEPERS_AND_PEOPLE,
+        &["$KV.ktrdr_pacing.>"],
+    ),
+    publish(
         "taking and acknowledging commands of the service",
         SERVICES,
         &[
@@ -431,6 +436,7 @@ mod tests {
             subjects::LEASES,
             subjects::TIMINGS,
             subjects::SCHEDULES,
+            subjects::PACING,
         ];
         let subjects = Role::all().flat_map(|role| subjects_of(role, Direction::Publish));
         let subjects: Vec<String> = subjects.collect();

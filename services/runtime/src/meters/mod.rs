@@ -23,6 +23,7 @@ pub(crate) use self::queue_meters::{
 };
 pub(crate) use self::service_meters::device_measured;
 pub use self::service_meters::{epoch_trained, provider_asked, provider_waited};
+pub(crate) use self::store_meters::store_asked;
 pub(crate) use self::work_meters::{
     SeenOperation, StepEnd, active_measured, housekeeping_begun, housekeeping_left, keeps_house,
     operation_ended, progress_published, slots_measured, step_ended,
@@ -66,7 +67,6 @@ pub(crate) fn begin(service: &str) -> prometheus::Result<()> {
         let meters = Meters::define()?;
         meters.process.name_build(service);
         let _ = METERS.set(meters);
-        store::observe_requests(store_meters::request_ended);
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ impl StoreMeters {
 }
 
 /// Counts a request to the store that ended.
-pub(super) fn request_ended(request: &StoreRequest) {
+pub(crate) fn store_asked(request: &StoreRequest) {
     let Some(meters) = METERS.get() else { return };
     let outcome = match request.end {
         RequestEnd::Done => "done",

@@ -108,7 +108,7 @@ pub(crate) enum StepEnd {
 }
 
 impl StepEnd {
-    fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
