@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("nats-test-server", &[]),
     ("fake-http", &[]),
     ("fake-tws", &[]),
+    ("protocol-model", &["schemas"]),
     ("store", &["schemas", "market"]),
     ("runtime", &["schemas", "bus", "store"]),
     ("fetcher", &["schemas", "market", "store", "runtime"]),
