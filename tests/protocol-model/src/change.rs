@@ -13,7 +13,7 @@ use serde_json::Value;
 pub enum Change {
     /// A worker takes the step, maybe over one that is lost.
     Claim {
-        /// The step.
+        /// The step that changes.
         step: StepNumber,
         /// Submission in the command.
         submission: u32,
@@ -24,7 +24,7 @@ pub enum Change {
     },
     /// The holder writes under its attempt.
     Write {
-        /// The step.
+        /// The step that changes.
         step: StepNumber,
         /// The attempt that writes.
         attempt: u32,
@@ -33,14 +33,14 @@ pub enum Change {
     },
     /// Housekeeping takes the step from a silent worker.
     ClearHold {
-        /// The step.
+        /// The step that changes.
         step: StepNumber,
         /// The worker that is thought to be lost.
         worker: WorkerId,
     },
     /// The worker lives after all.
     Forgive {
-        /// The step.
+        /// The step that changes.
         step: StepNumber,
         /// The worker that it was taken from.
         worker: WorkerId,
@@ -68,14 +68,14 @@ pub enum Change {
     },
     /// The parent takes the child into its next round.
     ResumeIn {
-        /// The round.
+        /// The round of the parent.
         round: u32,
         /// Requests up to here are void.
         floor: u64,
     },
     /// The step gets a new submission, since its message is gone.
     Requeue {
-        /// The step.
+        /// The step that changes.
         step: StepNumber,
         /// The submission that is gone.
         submission: u32,
@@ -85,13 +85,13 @@ pub enum Change {
 /// What the holder of a step writes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// The result.
+    /// The result that counts.
     Complete(Value),
     /// The failure, for good.
     Fail(ErrorRecord),
     /// The failure, to be tried again.
     Retry {
-        /// For people.
+        /// What people read.
         note: String,
         /// When it is due.
         due: Timestamp,

@@ -2,7 +2,7 @@
 //! to a mistake is the one that is shown.
 //!
 //! Two kinds of mistakes are found: a move or a state that breaks a rule, and a state from which
-//! no settled one can be reached without faults. The second is what "nothing is stuck" means, and
+//! no quiet one can be reached without faults. The second is what "nothing is stuck" means, and
 //! what libraries that follow single paths cannot decide where paths join or run in circles.
 
 use std::collections::{HashMap, VecDeque};
@@ -24,12 +24,12 @@ pub trait Machine {
     /// The rule that the state breaks, if it breaks one.
     fn broken_rule(&self, state: &Self::State) -> Option<&'static str>;
     /// True for a state in which nothing is left to do.
-    fn is_settled(&self, state: &Self::State) -> bool;
+    fn is_quiet(&self, state: &Self::State) -> bool;
 }
 
 /// Something that can happen.
 pub struct Move<State, Label> {
-    /// Its name.
+    /// What it is called.
     pub label: Label,
     /// The state after it.
     pub to: State,
@@ -39,10 +39,10 @@ pub struct Move<State, Label> {
     pub breaks: Option<&'static str>,
 }
 
-/// The rule of every machine: a settled state can be reached without any fault.
-pub const NEVER_STUCK: &str = "from every state a settled one is reached without further faults";
+/// The rule of every machine: a quiet state can be reached without any fault.
+pub const NEVER_STUCK: &str = "from every state a quiet one is reached without further faults";
 
-/// What a search found.
+/// What a search met.
 #[derive(Debug)]
 pub struct Report {
     /// Different states that were reached.
@@ -52,7 +52,7 @@ pub struct Report {
     /// Moves of the longest of all shortest ways.
     pub depth: usize,
     /// States in which nothing is left to do.
-    pub settled: usize,
+    pub quiet: usize,
     /// How long the search took.
     pub took: Duration,
     /// The shortest way to a mistake; none if there is no mistake.
@@ -87,7 +87,7 @@ struct Reached<Label> {
 
 /// Searches all states of the machine, or until a rule is broken.
 ///
-/// States are told apart by 64 bits of a hash: among ten million states the odds that two share
+/// States are distinguished by 64 bits of a hash: among ten million states the odds that two share
 /// one are 1 to 370 000.
 ///
 /// # Panics
@@ -105,7 +105,7 @@ pub fn search<M: Machine>(machine: &M, states_max: usize) -> Report {
         states: search.reached.len(),
         moves: search.moves,
         depth: search.reached.last().map_or(0, |last| last.depth as usize),
-        settled: search.settled.len(),
+        quiet: search.quiet.len(),
         took: search.started.elapsed(),
         counterexample,
     }
@@ -119,7 +119,7 @@ struct Search<'m, M: Machine> {
     waiting: VecDeque<(u32, M::State)>,
     /// Moves that are no chance, from and to.
     sure: Vec<(u32, u32)>,
-    settled: Vec<u32>,
+    quiet: Vec<u32>,
     moves: usize,
     started: Instant,
 }
@@ -133,7 +133,7 @@ impl<'m, M: Machine> Search<'m, M> {
             reached: Vec::new(),
             waiting: VecDeque::new(),
             sure: Vec::new(),
-            settled: Vec::new(),
+            quiet: Vec::new(),
             moves: 0,
             started: Instant::now(),
         }
@@ -147,8 +147,8 @@ impl<'m, M: Machine> Search<'m, M> {
             if let Some(rule) = self.machine.broken_rule(&next.1) {
                 return Some((next.0, rule));
             }
-            if self.machine.is_settled(&next.1) {
-                self.settled.push(next.0);
+            if self.machine.is_quiet(&next.1) {
+                self.quiet.push(next.0);
             }
 
             for step in self.machine.moves(&next.1) {
@@ -185,12 +185,12 @@ impl<'m, M: Machine> Search<'m, M> {
         number
     }
 
-    /// The nearest state from which no settled one is reached without a fault.
+    /// The nearest state from which no quiet one is reached without a fault.
     fn find_stuck(&self) -> Option<u32> {
         let mut sure: Vec<(u32, u32)> = self.sure.iter().map(|step| (step.1, step.0)).collect();
         sure.sort_unstable();
         let mut is_safe = vec![false; self.reached.len()];
-        let mut open = self.settled.clone();
+        let mut open = self.quiet.clone();
 
         while let Some(state) = open.pop() {
             if std::mem::replace(&mut is_safe[state as usize], true) {
@@ -221,9 +221,9 @@ impl<'m, M: Machine> Search<'m, M> {
 mod tests {
     use super::*;
 
-    /// Two jugs of 3 and 5 litres; `wanted` litres must never be in the large one.
+    /// Two jugs of 3 and 5 litres; `measured` litres must never be in the large one.
     struct Jugs {
-        wanted: u8,
+        measured: u8,
         has_tap: bool,
     }
 
@@ -236,7 +236,8 @@ mod tests {
         }
 
         fn moves(&self, from: &(u8, u8)) -> Vec<Move<(u8, u8), &'static str>> {
-            let (small, large) = *from;
+            let small = from.0;
+            let large = from.1;
             let into_large = small.min(5 - large);
             let into_small = large.min(3 - small);
             let ways = [
@@ -247,28 +248,32 @@ mod tests {
                 ("to large", (small - into_large, large + into_large), false),
                 ("to small", (small + into_small, large - into_small), false),
             ];
-            ways.map(|way| Move {
-                label: way.0,
-                to: way.1,
-                is_chance: way.2,
-                breaks: None,
-            })
-            .into()
+
+            ways.map(jug_move).into()
         }
 
         fn broken_rule(&self, state: &(u8, u8)) -> Option<&'static str> {
-            (state.1 == self.wanted).then_some("measured")
+            (state.1 == self.measured).then_some("measured")
         }
 
-        fn is_settled(&self, state: &(u8, u8)) -> bool {
+        fn is_quiet(&self, state: &(u8, u8)) -> bool {
             *state == (0, 0)
+        }
+    }
+
+    fn jug_move(way: (&'static str, (u8, u8), bool)) -> Move<(u8, u8), &'static str> {
+        Move {
+            label: way.0,
+            to: way.1,
+            is_chance: way.2,
+            breaks: None,
         }
     }
 
     #[test]
     fn the_shortest_way_to_four_litres_has_six_moves() {
         let jugs = Jugs {
-            wanted: 4,
+            measured: 4,
             has_tap: true,
         };
         let caught = search(&jugs, 100).counterexample.unwrap();
@@ -288,12 +293,12 @@ mod tests {
     fn all_sixteen_states_of_the_jugs_are_reached() {
         // One of the two is empty or full at any time: the rim of a grid of 4 x 6.
         let jugs = Jugs {
-            wanted: 9,
+            measured: 9,
             has_tap: true,
         };
         let report = search(&jugs, 100);
 
-        assert_eq!((report.states, report.settled), (16, 1));
+        assert_eq!((report.states, report.quiet), (16, 1));
         assert!(report.counterexample.is_none());
     }
 
@@ -301,7 +306,7 @@ mod tests {
     fn a_state_that_only_chance_leaves_is_stuck() {
         // Nothing ever empties a jug, unless by chance.
         let jugs = Jugs {
-            wanted: 9,
+            measured: 9,
             has_tap: false,
         };
         let caught = search(&jugs, 100).counterexample.unwrap();
@@ -314,7 +319,7 @@ mod tests {
     #[should_panic(expected = "more than 5 states")]
     fn a_machine_beyond_its_bound_is_refused() {
         let jugs = Jugs {
-            wanted: 9,
+            measured: 9,
             has_tap: true,
         };
         search(&jugs, 5);

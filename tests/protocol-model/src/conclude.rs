@@ -10,6 +10,7 @@ impl Moves<'_> {
     pub(crate) fn conclude(&mut self, number: u8, job: &Job) {
         let op = self.op_of(job);
         let mut next = self.next();
+
         let what = match job.phase {
             Phase::Announcing => {
                 next.announce(self.model, op, job.record, Some(self.step_of(job)));

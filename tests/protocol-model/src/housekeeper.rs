@@ -137,6 +137,7 @@ impl Moves<'_> {
     fn queued(&self, op: u8) -> [u8; CELLS] {
         let mut queued = [0; CELLS];
         let stored = self.from.records[usize::from(op)];
+
         for (cell, place) in self.model.cells.iter().enumerate() {
             let submission = self.model.read(stored, |record| {
                 let step = &record.steps.get(usize::from(place.step))?;
@@ -173,6 +174,7 @@ impl Moves<'_> {
         let mut next = self.next();
         next.world.duty = Duty::Free;
         let model = self.model;
+
         let label = match self.from.duty {
             Duty::Free => return,
             Duty::HandOn(cell) => {
@@ -217,6 +219,7 @@ impl Moves<'_> {
 
     fn conclude_duty(&mut self, duty: Duty) {
         let mut next = self.next();
+
         let label = match duty {
             Duty::Announce(end) => {
                 next.announce(self.model, end.op, end.record, None);

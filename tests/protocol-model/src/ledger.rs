@@ -132,12 +132,12 @@ impl Ledger {
             return *applied;
         }
 
-        let applied = self.apply_anew(id, edit);
+        let applied = self.apply_first(id, edit);
         self.applied.insert((id, edit), applied);
         applied
     }
 
-    fn apply_anew(&mut self, id: RecordId, edit: Edit) -> Applied {
+    fn apply_first(&mut self, id: RecordId, edit: Edit) -> Applied {
         let before = self.get(id).expect("only records of the ledger").clone();
         let mut after = before.clone();
         let change = change_of(edit, &before);
@@ -256,6 +256,7 @@ fn change_of_whole(edit: Edit, said: Said) -> Change {
             sequence: sequence.into(),
             said,
         },
+
         Edit::Resume(floor) => Change::Resume {
             floor: floor.into(),
             said,

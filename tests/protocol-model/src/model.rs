@@ -43,9 +43,9 @@ pub enum Shape {
 /// What is searched: operations, workers and chances.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
-    /// The operations.
+    /// The operations that run.
     pub shape: Shape,
-    /// Workers; of a family, so many for parents and as many for children.
+    /// Workers; of a family, this number for parents and again for children.
     pub workers: u8,
     /// Checkpoints of a step that is no parent.
     pub checkpoints: u8,
@@ -91,7 +91,8 @@ pub(crate) enum Who {
 
 impl Display for Label {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (op, step) = (self.op, self.step + 1);
+        let op = self.op;
+        let step = self.step + 1;
         match self.who {
             Who::Worker(number) => write!(formatter, "worker {number}")?,
             Who::Housekeeper => write!(formatter, "housekeeper")?,
@@ -200,8 +201,8 @@ impl Model {
         let is_in_force = |sequence: &u8| u64::from(*sequence) > floor;
         let of_parent = (self.is_family() && op > 0).then_some(world.cancels[0]);
 
-        let own = Some(world.cancels[usize::from(op)]).filter(is_in_force);
-        own.or(of_parent.filter(is_in_force))
+        let of_itself = Some(world.cancels[usize::from(op)]).filter(is_in_force);
+        of_itself.or(of_parent.filter(is_in_force))
     }
 
     pub(crate) fn is_terminal(&self, id: RecordId) -> bool {
@@ -216,6 +217,7 @@ impl Model {
         has_operation: bool,
     ) -> CommandMessage {
         let cell = &self.cells[cell];
+
         let operation = has_operation.then(|| self.requests[usize::from(cell.op)].clone());
         CommandMessage::new(
             &cell.address.op,
@@ -232,16 +234,7 @@ impl Model {
             return false;
         }
 
-        let submissions = self.read(id, |record| {
-            let ended = record
-                .steps
-                .iter()
-                .map(|step| match step.state.is_terminal() {
-                    true => step.submission as usize,
-                    false => 0,
-                });
-            ended.collect::<Vec<_>>()
-        });
+        let submissions = self.read(id, submissions_that_ended);
         let cells = (0..self.cells.len()).filter(|cell| self.cells[*cell].op == op);
         let mut ends = cells.zip(submissions.unwrap_or_default());
         ends.any(|end| end.1 > 0 && world.events[end.0][end.1 - 1] == 0)
@@ -307,7 +300,7 @@ impl Machine for Model {
         operations.next().map(|_| EVERY_END_ANNOUNCED)
     }
 
-    fn is_settled(&self, world: &World) -> bool {
+    fn is_quiet(&self, world: &World) -> bool {
         let has_ended = |id: &RecordId| *id == 0 || self.is_terminal(*id);
         let is_submitted = matches!(world.submitter, Submitter::Done);
 
@@ -351,9 +344,9 @@ impl Moves<'_> {
         mut next: Next,
         count: impl Fn(&mut Chances) -> &mut u8,
     ) {
-        let left = count(&mut next.world.chances);
-        if *left > 0 {
-            *left -= 1;
+        let remaining = count(&mut next.world.chances);
+        if *remaining > 0 {
+            *remaining -= 1;
             self.add(label, next, true);
         }
     }
@@ -387,11 +380,11 @@ impl Next {
             }
 
             let step = &record.steps[usize::from(place.step)];
-            let is_meant = match of {
-                Some(own) => own == place.step || step.state == StepState::Cancelled,
+            let is_announced = match of {
+                Some(step_of) => step_of == place.step || step.state == StepState::Cancelled,
                 None => true,
             };
-            if let Some(kind) = kind_of(step.state).filter(|_| is_meant) {
+            if let Some(kind) = kind_of(step.state).filter(|_| is_announced) {
                 match usize::try_from(step.submission) {
                     Ok(submission) if submission <= SUBMISSIONS => {
                         self.world.events[cell][submission - 1] |= kind;
@@ -408,6 +401,16 @@ impl Next {
             self.world.marks[usize::from(op)] = false;
         }
     }
+}
+
+/// The submission of each step that has ended, and 0 for the others.
+fn submissions_that_ended(record: &OperationRecord) -> Vec<usize> {
+    let steps = record.steps.iter();
+    let ended = steps.map(|step| match step.state.is_terminal() {
+        true => step.submission as usize,
+        false => 0,
+    });
+    ended.collect()
 }
 
 fn kind_of(state: StepState) -> Option<u8> {
@@ -437,6 +440,7 @@ fn ids_of(shape: Shape) -> Vec<OperationId> {
 fn requests_of(shape: Shape, ids: &[OperationId]) -> Vec<NewOperation> {
     let dummy = RunDummy::default().operation();
     let spec = dummy.plan.stages[0][0].clone();
+
     match shape {
         Shape::Steps(steps) => vec![NewOperation {
             plan: Plan::sequence(vec![spec; usize::from(steps)]),
@@ -468,13 +472,20 @@ fn family_of(child: &NewOperation, ids: &[OperationId]) -> Vec<NewOperation> {
         ..NewOperation::default()
     };
 
-    let place = |index| Parent {
-        op: ids[0].clone(),
+    let children = [0, 1].map(|index| {
+        child
+            .clone()
+            .into_child(place_of(&ids[0], index), None, None)
+    });
+    let [first, second] = children;
+    vec![parent, first, second]
+}
+
+fn place_of(parent: &OperationId, index: u32) -> Parent {
+    Parent {
+        op: parent.clone(),
         index,
         round: 1,
         cancel_floor: 0,
-    };
-    let children = [0, 1].map(|index| child.clone().into_child(place(index), None, None));
-    let [first, second] = children;
-    vec![parent, first, second]
+    }
 }

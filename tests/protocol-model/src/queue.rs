@@ -1,9 +1,9 @@
 //! Commands on their queues, as `bus` puts them there, and what the server does by itself.
 
-use schemas::operation::StepState;
+use schemas::operation::{OperationRecord, Outstanding, StepRecord, StepState};
 
 use crate::ledger::{Applied, Edit, RecordId};
-use crate::model::{Label, Model, Moves, Next, TOO_MANY_SUBMISSIONS, Who};
+use crate::model::{Cell, Label, Model, Moves, Next, TOO_MANY_SUBMISSIONS, Who};
 use crate::world::{Message, SUBMISSIONS};
 
 /// What became of a published command.
@@ -72,12 +72,8 @@ impl Next {
     fn find_consumed(&self, model: &Model, command: Command) -> Published {
         let place = &model.cells[command.cell];
         let id = self.world.records[usize::from(place.op)];
-        let was_taken = model.read(id, |record| {
-            let step = &record.steps[usize::from(place.step)];
-            step.submission > u32::from(command.submission)
-                || step.state != StepState::Pending
-                || step.attempt > 0
-        });
+        let step = usize::from(place.step);
+        let was_taken = model.read(id, |record| was_taken(&record.steps[step], command));
 
         match was_taken {
             Some(true) => Published::Queued,
@@ -95,22 +91,27 @@ pub(crate) struct Command {
 
 /// The outstanding commands of a record whose steps nobody holds.
 pub(crate) fn outstanding(model: &Model, op: u8, record: RecordId) -> Vec<Command> {
-    let steps = model.read(record, |record| {
-        let waits = |step: &schemas::operation::Outstanding| {
-            record.steps[step.step.index()].holder.is_none()
-        };
-        let commands = record.outstanding_commands().into_iter().filter(waits);
-        commands.collect::<Vec<_>>()
-    });
+    let commands = model.read(record, OperationRecord::outstanding_commands);
+    let commands = commands.unwrap_or_default().into_iter();
 
-    let steps = steps.unwrap_or_default().into_iter();
-    let commands = steps.filter_map(|step| {
-        let mut cells = model.cells.iter();
-        let cell = cells.position(|it| it.op == op && it.address.step == step.step)?;
-        let submission = u8::try_from(step.submission).ok()?;
-        Some(Command { cell, submission })
+    let unheld = commands.filter(|command| {
+        let holds = |record: &OperationRecord| record.steps[command.step.index()].holder.is_some();
+        model.read(record, holds) == Some(false)
     });
-    commands.collect()
+    unheld.filter_map(|it| command_of(model, op, it)).collect()
+}
+
+fn command_of(model: &Model, op: u8, outstanding: Outstanding) -> Option<Command> {
+    let mut cells = model.cells.iter();
+    let cell = cells.position(|it| it.op == op && it.address.step == outstanding.step)?;
+    let submission = u8::try_from(outstanding.submission).ok()?;
+    Some(Command { cell, submission })
+}
+
+fn was_taken(step: &StepRecord, command: Command) -> bool {
+    step.submission > u32::from(command.submission)
+        || step.state != StepState::Pending
+        || step.attempt > 0
 }
 
 impl Moves<'_> {
@@ -118,12 +119,7 @@ impl Moves<'_> {
     /// answered them long ago.
     pub(crate) fn of_server(&mut self) {
         for (cell, place) in self.model.cells.iter().enumerate() {
-            let label = |what| Label {
-                who: Who::Server,
-                what,
-                op: place.op,
-                step: place.step,
-            };
+            let label = |what| label(what, place);
             let queued = self.from.queue[cell];
             let number = u8::try_from(cell).unwrap_or(0);
             let is_handled = self.from.is_handled(number, &queued);
@@ -147,5 +143,14 @@ impl Moves<'_> {
                 self.add_chance(label, next, |chances| &mut chances.redeliveries);
             }
         }
+    }
+}
+
+fn label(what: &'static str, cell: &Cell) -> Label {
+    Label {
+        who: Who::Server,
+        what,
+        op: cell.op,
+        step: cell.step,
     }
 }

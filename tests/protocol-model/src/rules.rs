@@ -48,8 +48,8 @@ fn broken_in_step(
     after: &StepRecord,
     is_claimed: bool,
 ) -> Option<&'static str> {
-    let is_kept = after.state == StepState::Completed && after.result == before.result;
-    if before.state == StepState::Completed && !is_kept {
+    let is_unchanged = after.state == StepState::Completed && after.result == before.result;
+    if before.state == StepState::Completed && !is_unchanged {
         return Some(APPLIED_ONCE);
     }
 

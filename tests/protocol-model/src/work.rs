@@ -11,6 +11,7 @@ impl Moves<'_> {
     pub(crate) fn of_workers(&mut self) {
         for (number, worker) in self.from.workers.into_iter().enumerate() {
             let number = u8::try_from(number).unwrap_or(0);
+
             match worker {
                 Worker::Gone => {}
                 Worker::Idle => self.deliver(number),
@@ -63,6 +64,7 @@ impl Moves<'_> {
                 self.work_on_family(number, job);
             }
             Phase::Working => self.work(number, job),
+
             Phase::Noting(ending) => self.note_cancel(number, job, ending),
             Phase::Ending(ending) => self.end(number, job, ending),
             Phase::EndingUnsure(ending) => self.find_end(number, job, ending),
@@ -345,17 +347,18 @@ impl Moves<'_> {
     fn end_by_chance(&mut self, number: u8, job: &Job) {
         let label = |what| self.label(number, job, what);
         let [fails, tries_again, leaves] = ["fail", "fail for now", "shut down"].map(label);
-        let ends = |ending| {
-            let mut next = self.next();
-            let phase = Phase::Ending(ending);
-            next.set(number, Job { phase, ..*job });
-            next
-        };
-
-        let [failed, retried, released] = [Ending::Fail, Ending::Retry, Ending::Release].map(ends);
+        let [failed, retried, released] = [Ending::Fail, Ending::Retry, Ending::Release]
+            .map(|ending| self.ending(number, job, ending));
         self.add_chance(fails, failed, |chances| &mut chances.failures);
         self.add_chance(tries_again, retried, |chances| &mut chances.retries);
         self.add_chance(leaves, released, |chances| &mut chances.releases);
+    }
+
+    fn ending(&self, number: u8, job: &Job, ending: Ending) -> Next {
+        let mut next = self.next();
+        let phase = Phase::Ending(ending);
+        next.set(number, Job { phase, ..*job });
+        next
     }
 
     /// An attempt looks at its record now and then.
