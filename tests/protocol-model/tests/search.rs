@@ -182,38 +182,3 @@ fn a_resume_that_dies_without_its_mark_is_stuck() {
     let last = mistake.way.last().unwrap();
     assert!(last.contains("die while resuming"), "{mistake}");
 }
-
-/// The figures of `docs/protocol.md`: `cargo test --release -p protocol-model -- --ignored`.
-#[test]
-#[ignore = "a minute in release"]
-fn large_systems_end_well() {
-    assert_right(setup(
-        Shape::Steps(1),
-        Chances {
-            silences: 1,
-            housekeeper_crashes: 1,
-            redeliveries: 1,
-            lost_acks: 1,
-            ..crash_and_cancel()
-        },
-    ));
-    assert_right(setup(
-        Shape::Steps(1),
-        Chances {
-            failures: 1,
-            retries: 1,
-            resumes: 1,
-            cancels: 1,
-            ..Chances::default()
-        },
-    ));
-
-    assert_right(setup(Shape::SideBySide(2), crash_and_cancel()));
-    let [crash, failure] = [(1, 0), (0, 1)].map(|counts| Chances {
-        crashes: counts.0,
-        failures: counts.1,
-        ..Chances::default()
-    });
-    assert_right(setup(Shape::Family, crash));
-    assert_right(setup(Shape::Family, failure));
-}

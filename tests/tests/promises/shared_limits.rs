@@ -27,7 +27,7 @@ async fn new_pacer(sandbox: &Sandbox) -> Pacer {
         window: WINDOW,
         spacing: Duration::ZERO,
     };
-    let memory = on_bus(&sandbox.connect_as(Role::Worker).await);
+    let memory = on_bus(&sandbox.connect_as(Role::Service("fetcher")).await);
     let reason = |_| "the limit".to_owned();
     Pacer::shared(memory, "exchange", RequestBudget::new(rules), reason)
 }
@@ -102,7 +102,7 @@ async fn a_wait_longer_than_the_hold_on_its_message_keeps_it() {
     .unwrap();
     let mut settings = FetcherSettings::default();
     settings.providers.get_mut("binance").unwrap().url = server.url();
-    let memory = on_bus(&sandbox.connect_as(Role::Worker).await);
+    let memory = on_bus(&sandbox.connect_as(Role::Service("fetcher")).await);
     let _fetcher = sandbox.run(Fetcher::with_memory(settings, memory)).await;
     let _validator = sandbox.run(Validator::default()).await;
 
