@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 BIN := $(TARGET)/debug
 
-.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench audit
+.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench dist audit
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
@@ -52,6 +52,11 @@ clean-demo: ## forget what the demo stored
 
 bench: setup ## measure what ARCHITECTURE.md promises
 	$(CARGO) bench --locked --workspace --features trainer/libtorch
+
+dist: toolchain ## archives and images of a release for Linux on x86-64, with checksums and lists of parts, in dist/
+	@infra/setup nats
+	@infra/setup libtorch
+	@infra/dist/build
 
 audit: ## licences, advisories and doubled dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check

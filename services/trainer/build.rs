@@ -18,6 +18,8 @@ fn main() {
 fn link_libtorch(folder: &Path) {
     let lib = folder.join("lib");
     let place = lib.display();
+    // Where the archive of a release has it, then where it was at the build.
+    println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../libtorch/lib");
     println!("cargo::rustc-link-arg=-Wl,-rpath,{place}");
 
     // `infra/setup libtorch --cuda` replaces what stands here, and writes the stamp last.

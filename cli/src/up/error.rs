@@ -85,7 +85,7 @@ pub(crate) enum UpError {
         source: std::io::Error,
     },
     /// The program nats-server was not found.
-    #[error("there is no nats-server in .deps/nats/bin nor on PATH")]
+    #[error("there is no nats-server beside ktrdr, in .deps/nats/bin or on PATH")]
     NoServer,
     /// A program cannot be started.
     #[error("cannot start {program}")]

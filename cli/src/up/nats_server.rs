@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 
+use super::binaries::binaries_folder;
 use super::board::{Board, State};
 use super::error::UpError;
 use super::folder::Folder;
@@ -57,8 +58,8 @@ pub(crate) struct NatsServer {
     taken: Option<u16>,
 }
 
-/// The server program: in `$KTRDR_DEPS`, in `.deps` of the checkout that one of `places` lies in,
-/// or on `$PATH`.
+/// The server program: in `$KTRDR_DEPS`, beside the services, in `.deps` of the checkout that one
+/// of `places` lies in, or on `$PATH`.
 ///
 /// # Errors
 /// It is in none of them.
@@ -71,6 +72,8 @@ pub(crate) fn find_nats_server(
     if let Some(deps) = env.get("KTRDR_DEPS") {
         folders.push(Path::new(deps).join("nats/bin"));
     }
+    // Where the archive of a release has it.
+    folders.push(binaries_folder(env));
     for ancestor in places.iter().flat_map(|place| place.ancestors()) {
         folders.push(ancestor.join(".deps/nats/bin"));
     }
@@ -327,5 +330,17 @@ mod tests {
 
         let nowhere = find_nats_server(&BTreeMap::new(), &[Path::new("/nowhere")]);
         assert!(matches!(nowhere, Err(UpError::NoServer)));
+    }
+
+    #[test]
+    fn the_server_of_an_archive_lies_beside_the_services() {
+        let bin = tempfile::tempdir().unwrap();
+        std::fs::write(bin.path().join(NAME), "").unwrap();
+        let folder = bin.path().to_str().unwrap().to_owned();
+        let env = BTreeMap::from([("KTRDR_BIN_DIR".to_owned(), folder)]);
+
+        let program = find_nats_server(&env, &[Path::new("/nowhere")]).unwrap();
+
+        assert_eq!(program, bin.path().join(NAME));
     }
 }

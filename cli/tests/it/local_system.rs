@@ -124,7 +124,7 @@ fn a_missing_server_program_is_reported_with_a_hint() {
 
     assert_eq!(ended.exit, Some(2));
     insta::assert_snapshot!(ended.err, @"
-    error: there is no nats-server in .deps/nats/bin nor on PATH
+    error: there is no nats-server beside ktrdr, in .deps/nats/bin or on PATH
     hint: run `infra/setup nats` in the checkout, or put nats-server 2.14 or newer on PATH
     ");
 }

@@ -3,6 +3,8 @@
 //! server of the sandbox.
 
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod comparison;
 #[cfg(test)]
 mod console;
@@ -10,6 +12,8 @@ mod console;
 mod fleet;
 #[cfg(test)]
 mod gpu_hosts;
+#[cfg(test)]
+mod images;
 #[cfg(test)]
 mod reader;
 #[cfg(test)]

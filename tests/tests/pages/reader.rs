@@ -148,12 +148,13 @@ impl Drop for PageReader {
     }
 }
 
-fn checkout() -> &'static Path {
+/// The checkout that the tests were built from.
+pub fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// The folder of the programs, which `make test` builds before it runs tests.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap().parent().unwrap().to_owned();
     let trainer = folder.join("ktrdr-trainer");

@@ -128,7 +128,9 @@ fn link_arguments_for(libraries: &[&str]) -> String {
 #[test]
 fn the_part_of_libtorch_for_gpus_is_linked_where_it_is() {
     let of_cpu = link_arguments_for(&["libtorch_cpu.so"]);
-    assert!(of_cpu.contains("-rpath"), "{of_cpu}");
+    let in_archive = of_cpu.find("-rpath,$ORIGIN/../libtorch/lib\n").unwrap();
+    let at_build = of_cpu.find("-rpath,/").unwrap();
+    assert!(in_archive < at_build, "{of_cpu}");
     assert!(!of_cpu.contains("torch_cuda"), "{of_cpu}");
 
     // A linker leaves out what nothing calls by a name.
