@@ -29,7 +29,7 @@ pub(crate) struct WorkersArgs {
 #[derive(Debug, Subcommand)]
 enum WorkersCommand {
     /// List the running workers with the steps they work on
-    List,
+    List(ListArgs),
     /// Show everything that a worker says about itself
     Show {
         /// Worker to show
@@ -37,6 +37,14 @@ enum WorkersCommand {
     },
     /// Ask workers to take nothing new, to finish or hand back their steps, and to end
     Drain(DrainArgs),
+}
+
+/// `ktrdr workers list`.
+#[derive(Debug, Default, Args)]
+struct ListArgs {
+    /// List the workers of this host only, and end with exit code 4 if there is none: for probes
+    #[arg(long)]
+    here: bool,
 }
 
 /// `ktrdr workers drain`.
@@ -61,13 +69,17 @@ pub(crate) async fn run(args: &WorkersArgs, context: &Context) -> Result<Exit, F
     match &args.command {
         Some(WorkersCommand::Show { worker }) => show_worker(worker, context).await,
         Some(WorkersCommand::Drain(args)) => drain_workers(args, context).await,
-        Some(WorkersCommand::List) | None => list_workers(context).await,
+        Some(WorkersCommand::List(args)) => list_workers(args, context).await,
+        None => list_workers(&ListArgs::default(), context).await,
     }
 }
 
-async fn list_workers(context: &Context) -> Result<Exit, Failure> {
+async fn list_workers(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
-    let workers = context.bus().await?.workers().list().await?;
+    let mut workers = context.bus().await?.workers().list().await?;
+    if args.here {
+        keep_those_of(&this_host(), &mut workers)?;
+    }
     if workers.is_empty() {
         output.note("No worker is running; `ktrdr up` starts a local system");
         return Ok(Exit::Done);
@@ -82,6 +94,27 @@ async fn list_workers(context: &Context) -> Result<Exit, Failure> {
     }
     output.table_with_remarks(&HEADS, &rows);
     Ok(Exit::Done)
+}
+
+/// Keeps the workers of one host; a failure where it has none.
+fn keep_those_of(host: &str, workers: &mut Vec<WorkerInfo>) -> Result<(), Failure> {
+    workers.retain(|worker| worker.host == host);
+    if !workers.is_empty() {
+        return Ok(());
+    }
+
+    let message = format!("No worker of the host {host} is alive");
+    Err(
+        Failure::new(Exit::NotFound, codes::OPS_NO_WORKER, message).with_hint(
+            "look at the log of the service there; `ktrdr workers list` shows the other hosts",
+        ),
+    )
+}
+
+/// The name of this host, as its workers announce it.
+fn this_host() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.into_string().unwrap_or_default()
 }
 
 fn worker_row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
@@ -298,6 +331,17 @@ mod tests {
         let device = worker.device.as_mut().unwrap();
         device.gpu.as_mut().unwrap().utilization_percent = None;
         assert_eq!(device_text(&worker), "cuda GPU 0, 13.0/80.0 GiB");
+    }
+
+    #[test]
+    fn a_probe_sees_the_workers_of_its_own_host_alone() {
+        let mut workers = vec![trainer_on(Value::Null)];
+        keep_those_of("gpu-host", &mut workers).unwrap();
+        assert_eq!(workers.len(), 1);
+
+        let failure = keep_those_of("other-host", &mut workers).unwrap_err();
+        assert_eq!(failure.exit, Exit::NotFound);
+        assert_eq!(failure.message, "No worker of the host other-host is alive");
     }
 
     #[test]

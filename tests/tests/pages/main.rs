@@ -9,11 +9,17 @@ mod comparison;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod fleet;
 #[cfg(test)]
 mod gpu_hosts;
 #[cfg(test)]
 mod images;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod probes;
 #[cfg(test)]
 mod reader;
 #[cfg(test)]

@@ -515,7 +515,11 @@ pub(crate) const PAGES: &[Page] = &[
         &["ktrdr checkpoints prune --older-than 30d --force"],
     ),
     page("workers", ASK, &["ktrdr workers list"]),
-    table_page("workers list", ASK, &["ktrdr workers list"]),
+    table_page(
+        "workers list",
+        ASK,
+        &["ktrdr workers list", "ktrdr workers list --here"],
+    ),
     page(
         "workers show",
         ASK,
