@@ -87,6 +87,30 @@ fn every_unit_that_the_page_starts_is_there() {
 }
 
 #[test]
+fn systemd_accepts_the_units_where_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Regex::new(r"(?m)^ExecStart=\S+").unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no"]);
+
+    // Of the programs it asks only whether they are there.
+    for entry in std::fs::read_dir(checkout().join("infra/systemd")).unwrap() {
+        let entry = entry.unwrap();
+        let unit = std::fs::read_to_string(entry.path()).unwrap();
+        let path = folder.path().join(entry.file_name());
+        let started = program.replace(&unit, "ExecStart=/bin/true");
+        std::fs::write(&path, started.as_ref()).unwrap();
+        verify.arg(path);
+    }
+
+    if let Ok(output) = verify.output() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        assert!(!errors.contains("Unknown key"), "{errors}");
+    }
+}
+
+#[test]
 fn every_manifest_is_applied_and_every_secret_is_made() {
     let text = shell_lines().join("\n");
     for entry in std::fs::read_dir(checkout().join("infra/kubernetes")).unwrap() {
