@@ -58,8 +58,21 @@ class Cargo:
         selected = [word for package in self.packages for word in ("-p", package)]
         lines = self._run("tree", "-e", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}", "--target", TARGET, *selected, *arguments)
         names = {tuple(line.split()[:2]) for line in lines.splitlines() if line.strip()}
-        linked = {key for key, package in self.by_id.items() if (package["name"], "v" + package["version"]) in names}
+        # The tree may show more than these packages need, where features are chosen for a whole workspace.
+        linked = {key for key in self._reachable() if (self.by_id[key]["name"], "v" + self.by_id[key]["version"]) in names}
         return sorted(linked, key=lambda key: (self.by_id[key]["name"], self.by_id[key]["version"]))
+
+    def _normal(self, key):
+        return {edge["pkg"] for edge in self.nodes[key]["deps"] if any(kind["kind"] is None for kind in edge["dep_kinds"])}
+
+    def _reachable(self):
+        waiting = [key for key, package in self.by_id.items() if package["source"] is None and package["name"] in self.packages]
+        reached = set(waiting)
+        while waiting:
+            new = self._normal(waiting.pop()) - reached
+            reached |= new
+            waiting += new
+        return reached
 
     def components(self):
         """One component per package, in the words of CycloneDX."""
@@ -88,8 +101,7 @@ class Cargo:
         """Who needs whom among the packages that are linked."""
         linked = set(self.linked)
         for key in self.linked:
-            normal = {edge["pkg"] for edge in self.nodes[key]["deps"] if any(kind["kind"] is None for kind in edge["dep_kinds"])}
-            yield {"ref": self.reference(key), "dependsOn": sorted(self.reference(other) for other in normal & linked)}
+            yield {"ref": self.reference(key), "dependsOn": sorted(self.reference(other) for other in self._normal(key) & linked)}
 
     def licences(self):
         """The packages of others with their licence and the texts that lie in them."""
@@ -137,12 +149,19 @@ def go_components(program):
     return components
 
 
-def torch_components(stamp):
-    """The packages of a libtorch, from the text of its stamp: `torch 2.13.0 cpu, cuda-runtime 13.0.96`."""
-    components = []
+def torch_components(stamp, folder):
+    """The packages of a libtorch: from its stamp, as in `torch 2.13.0 cpu, cuda-runtime 13.0.96`, and those of NVIDIA beside it."""
+    packages = {}
     for part in stamp.strip().split(", "):
         name, version = part.split()[:2]
         package, expression = TORCH_PACKAGES[name]
+        packages[package] = (version, expression)
+    for info in folder.glob("nvidia_*.dist-info"):
+        name, version = info.name.removesuffix(".dist-info").rsplit("-", 1)
+        packages[name.replace("_", "-")] = (version, "LicenseRef-NVIDIA-CUDA-EULA")
+
+    components = []
+    for package, (version, expression) in sorted(packages.items()):
         purl = f"pkg:pypi/{package}@{version}"
         components.append({"type": "library", "bom-ref": purl, "name": package, "version": version, "purl": purl, "licenses": licence_choice(expression)})
     return components

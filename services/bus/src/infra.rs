@@ -101,6 +101,9 @@ impl Infra<'_> {
         // Fields that are not declared stay as the server has them.
         let mut merged: Config = merge_fields(&on_server, declared, STREAM_FIELDS)?;
         merged.metadata.extend(declared.metadata.clone());
+        if on_server.num_replicas > 1 {
+            merged.persist_mode = None;
+        }
         let changed = self.bus.js.update_stream(merged).await;
         changed.map_err(BusError::request(format!("change the stream {name}")))?;
         applied.changed.extend(differences);
@@ -214,6 +217,10 @@ fn is_missing(kind: ConsumerErrorKind) -> bool {
 /// The settings that differ, and the profile, which the server keeps among entries of its own.
 fn stream_differences(declared: &Config, on_server: &Config) -> Vec<Drift> {
     let mut drifts = differences(&declared.name, STREAM_FIELDS, declared, on_server);
+    // How a stream syncs follows from how many servers it is on, which an installation decides.
+    if on_server.num_replicas > 1 {
+        drifts.retain(|drift| drift.field != "persist_mode");
+    }
 
     let server_profile = on_server.metadata.get(PROFILE_KEY);
     if let Some(profile) = declared.metadata.get(PROFILE_KEY)

@@ -96,6 +96,10 @@ impl Topology {
         streams.extend(buckets(profile));
         for stream in &mut streams {
             stream.num_replicas = options.replicas;
+            // A stream on several servers cannot sync lazily: the server refuses it.
+            if options.replicas > 1 {
+                stream.persist_mode = None;
+            }
         }
 
         let mut consumers = Vec::new();
@@ -359,6 +363,23 @@ mod tests {
             .filter_map(|consumer| consumer.durable_name.as_deref())
             .collect();
         assert_eq!(names, ["trainer_default"]);
+    }
+
+    #[test]
+    fn nothing_on_several_servers_syncs_lazily() {
+        let options = TopologyOptions {
+            replicas: 3,
+            ..TopologyOptions::default()
+        };
+
+        let replicated = Topology::declare(Profile::Prod, options).streams;
+
+        for stream in replicated {
+            assert_eq!(stream.num_replicas, 3, "{}", stream.name);
+            assert_eq!(stream.persist_mode, None, "{}", stream.name);
+        }
+        let alone = Topology::declare(Profile::Prod, TopologyOptions::default()).streams;
+        assert!(alone.iter().any(|stream| stream.persist_mode.is_some()));
     }
 
     #[test]

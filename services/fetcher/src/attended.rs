@@ -131,7 +131,6 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(5)).await;
             wait_for(130).await;
             tokio::time::sleep(Duration::from_secs(5)).await;
-            Ok(())
         };
         attend(&onlooker, &progress, request).await.unwrap();
 
@@ -153,11 +152,7 @@ mod tests {
             onlooker.stop.notify_one();
         };
 
-        let request = async {
-            wait_for(3600).await;
-            Ok(())
-        };
-        let attended = attend(&onlooker, &progress, request);
+        let attended = attend(&onlooker, &progress, wait_for(3600));
         let (ended, ()) = tokio::join!(attended, stop);
 
         assert!(matches!(ended, Err(FetchError::Step(StepError::Stopped))));

@@ -2,6 +2,7 @@
 //! unpacked where nothing is installed they run the demo.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -165,6 +166,29 @@ fn a_compiler_is_not_there_where_nothing_is_installed() {
 }
 
 #[test]
+fn a_program_that_needs_more_than_glibc_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(programs()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("ktrdr") && !name.contains('.') {
+            symlink(&path, folder.path().join(name)).unwrap();
+        }
+    }
+    // A shell needs a library for terminals.
+    let family = folder.path().join("ktrdr-family");
+    std::fs::remove_file(&family).unwrap();
+    std::fs::copy("/bin/bash", family).unwrap();
+
+    let bin_dir = folder.path().to_str().unwrap();
+    let refused = run_script("archive", &["--bin-dir", bin_dir, "--out", bin_dir]);
+
+    assert!(!refused.is_success, "{}", refused.text);
+    let reason = "which is not part of glibc";
+    assert!(refused.text.contains(reason), "{}", refused.text);
+}
+
+#[test]
 fn the_same_programs_make_the_same_archives() {
     let again = folder_of_build("again");
     make_archives(&again);
@@ -274,10 +298,12 @@ fn the_list_of_parts_is_whole_and_licensed() {
     ] {
         assert!(references.iter().any(|one| one.starts_with(name)), "{name}");
     }
-    assert!(
-        !text.contains("pkg:cargo/criterion@"),
-        "tests are not part of a release"
-    );
+    for name in ["system-tests", "fake-http", "criterion"] {
+        assert!(
+            !text.contains(&format!("/{name}@")),
+            "{name} is part of tests"
+        );
+    }
 
     for edge in bill["dependencies"].as_array().unwrap() {
         let targets = edge["dependsOn"].as_array().unwrap();

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::archives::{Ended, archives, can_isolate, folder_of_build, run_script};
 
 /// The image, unpacked as a layout of OCI.
-static LAYOUT: LazyLock<PathBuf> = LazyLock::new(make_layout);
+static LAYOUT: LazyLock<PathBuf> = LazyLock::new(|| make_layout("image"));
 
 /// The number of the user that the image runs as.
 const USER: &str = "65532";
 
-fn make_layout() -> PathBuf {
-    let folder = folder_of_build("image");
+fn make_layout(name: &str) -> PathBuf {
+    let folder = folder_of_build(name);
     let archives = archives();
     let from = archives[0].parent().unwrap().to_str().unwrap();
     let out = folder.to_str().unwrap();
@@ -112,6 +112,15 @@ fn the_image_is_what_the_specification_asks_for() {
     let labels = &configuration["config"]["Labels"];
     assert_eq!(labels, &manifest["annotations"]);
     assert_eq!(labels["org.opencontainers.image.licenses"], "Apache-2.0");
+}
+
+#[test]
+fn the_same_archive_makes_the_same_image() {
+    let again = make_layout("image-again");
+
+    // The index has the digest of the manifest, which has those of all layers.
+    let index = |folder: &Path| read_json(&folder.join("index.json"));
+    assert_eq!(index(&LAYOUT), index(&again));
 }
 
 #[test]

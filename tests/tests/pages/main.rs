@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod archives;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod comparison;
 #[cfg(test)]
 mod console;

@@ -81,7 +81,7 @@ fn pods() -> BTreeMap<String, Value> {
 }
 
 /// A setting file that the manifests mount.
-fn mounted(map: &str, file: &str) -> String {
+pub fn mounted(map: &str, file: &str) -> String {
     let maps = of_kind("ConfigMap");
     let named = maps.iter().find(|one| one["metadata"]["name"] == map);
     named.unwrap()["data"][file].as_str().unwrap().to_owned()
@@ -342,7 +342,7 @@ fn the_server_accepts_its_settings_of_the_cluster() {
     let settings = folder.path().join("server.conf");
     std::fs::write(&settings, mounted("ktrdr-nats", "server.conf")).unwrap();
 
-    let mut server = Command::new(system_tests_server());
+    let mut server = Command::new(nats_server());
     server.args(["-t", "--config"]).arg(&settings);
     for role in ["INFRA", "WORKER", "PERSON"] {
         server.env(format!("KTRDR_{role}_PASSWORD"), "of-a-test");
@@ -357,7 +357,8 @@ fn the_server_accepts_its_settings_of_the_cluster() {
     );
 }
 
-fn system_tests_server() -> std::path::PathBuf {
+/// The server that the set-up fetched, else that of the host.
+pub fn nats_server() -> std::path::PathBuf {
     let fetched = checkout().join(".deps/nats/bin/nats-server");
     if fetched.is_file() {
         return fetched;
