@@ -56,7 +56,7 @@ fn the_console_of_the_page_is_typed_on_a_real_archive() {
 fn what_the_page_installs_and_applies_exists() {
     let files = Regex::new(r"(?:/opt/ktrdr/|\b)(infra/[\w/.-]+|share/[\w/.-]+)").unwrap();
     // Whoever follows the page writes these.
-    let written = ["infra/credentials/", "infra/nats.env", "infra/.env"];
+    let written = ["infra/credentials/", "infra/.env"];
     let mut count = 0;
 
     for place in files.captures_iter(PAGE) {

@@ -384,6 +384,12 @@ fn dependencies_and_secrets_of_the_compose_file_exist() {
             assert_eq!(secret["target"], "bus.credentials");
         }
     }
+    // As `ktrdr infra credentials` names them.
+    for (role, secret) in secrets {
+        let file = secret["file"].as_str().unwrap();
+        assert!(file.ends_with(&format!("/{role}.nk")), "{file}");
+    }
+
     let environment = &document["x-program"]["environment"];
     assert_eq!(
         environment["KTRDR_BUS_CREDENTIALS"],

@@ -8,12 +8,16 @@ use crate::reader::PageReader;
 fn a_probe_fails_until_a_worker_of_this_host_is_there() {
     let reader = PageReader::start();
     let server = Server::start(&reader.folder().join("nats"), true);
-    let infra = server.url(Role::Infra);
-    let applied = reader.type_command(&format!("ktrdr infra apply --server {infra}"));
+    let url = server.url();
+    let [infra, dummy] = [Role::Infra, Role::Service("dummy")].map(|role| {
+        let key = server.credentials(role).unwrap();
+        key.display().to_string()
+    });
+    let apply = format!("ktrdr infra apply --server {url} --creds {infra}");
+    let applied = reader.type_command(&apply);
     assert_eq!(applied.code, Some(0), "{}", applied.screen);
 
-    let worker = server.url(Role::Worker);
-    let probe = format!("ktrdr workers list --here --quiet --server {worker}");
+    let probe = format!("ktrdr workers list --here --quiet --server {url} --creds {dummy}");
     let before = reader.type_command(&probe);
     assert_eq!(before.code, Some(4), "{}", before.screen);
     assert!(
@@ -24,7 +28,7 @@ fn a_probe_fails_until_a_worker_of_this_host_is_there() {
 
     // It serves until it is stopped; the probe is asked until it succeeds.
     let script = format!(
-        "ktrdr-dummy --nats-url {worker} --store file://$PWD/objects & started=$!\n\
+        "ktrdr-dummy --nats-url {url} --creds {dummy} --store file://$PWD/objects & started=$!\n\
          until {probe}; do kill -0 $started || exit 1; done\n\
          kill $started; wait $started"
     );

@@ -230,10 +230,11 @@ const GRANTS: &[Grant] = &[
         ],
     ),
     read("readers of active marks", EVERYBODY, &["KV_ktrdr_active"]),
+    read("readers of workers", EVERYBODY, &["KV_ktrdr_workers"]),
     read(
-        "readers of workers and schedules",
+        "readers of schedules",
         KEEPERS_AND_PEOPLE,
-        &["KV_ktrdr_workers", "KV_ktrdr_schedules"],
+        &["KV_ktrdr_schedules"],
     ),
     read("readers of cancel requests", KEEPERS, &["KTRDR_CONTROL"]),
     read(
