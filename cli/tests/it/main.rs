@@ -65,6 +65,8 @@ mod program;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod provider_mistakes;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod quality;

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use market::{
-    CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe,
+    CloseTimeError, InstrumentError, SeriesKey, SeriesKeyError, Timeframe, UnknownTimeframe, Utc,
 };
 use runtime::{RetryClass, StepError};
 use schemas::codes::{self, Advice, Code};
 use schemas::commands::fetch::SERIES_MAX;
 use schemas::errors::ErrorRecord;
+use schemas::names::MICROS_PER_DAY;
 use store::StoreError;
 
 use crate::plan::EmptyRange;
@@ -111,7 +113,7 @@ impl Advice for FetchError {
             Self::Symbol(error) => return error.hint().into(),
             Self::Timeframe(error) => error.hint(),
             Self::Key(error) => return error.hint().into(),
-            Self::Range(_) => "give a start that is earlier than the end",
+            Self::Range(range) => return earlier_start(range.start).into(),
             Self::NothingStored { series } => return load_command(series).into(),
             Self::NothingThere { .. } => {
                 "ask for other dates, or with --mode full for all there is"
@@ -119,6 +121,9 @@ impl Advice for FetchError {
             Self::Unanswered { stored, source } => {
                 let hint = source.hint();
                 return format!("{hint}; {}", describe_stored(*stored)).into();
+            }
+            Self::Provider(error @ (ProviderError::Remote(_) | ProviderError::Ib(_))) => {
+                return format!("{}; what is stored stays as it is", error.hint()).into();
             }
             Self::Provider(error) => return error.hint(),
             Self::Labels(error) => return error.hint().into(),
@@ -142,6 +147,17 @@ fn describe_stored(bars: u64) -> String {
              for what is missing"
         ),
     }
+}
+
+/// A start that is not too late, for one that is.
+fn earlier_start(start: Utc) -> String {
+    let now = Utc::from_timestamp(Timestamp::now());
+    if start < now {
+        return "give a start that is earlier than the end".to_owned();
+    }
+
+    let month_ago = now.plus_micros(-30 * MICROS_PER_DAY).date();
+    format!("the start lies in the future: give one in the past, as in --start {month_ago}")
 }
 
 /// `AAPL 1d, IBM 1d`.

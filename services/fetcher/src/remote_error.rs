@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use market::Timeframe;
 use schemas::codes::{self, Advice, Code};
 
 use crate::provider_error::FailureClass;
@@ -85,6 +86,8 @@ pub enum Failure {
     /// It has no bars of that length.
     #[error("it has no {timeframe} bars; it has {timeframes}")]
     Timeframe {
+        /// The instrument in our spelling.
+        instrument: String,
         /// The timeframe of the request.
         timeframe: String,
         /// Those that it has.
@@ -196,10 +199,11 @@ impl Advice for RemoteError {
             Failure::Class { .. } => {
                 "`ktrdr provider list` shows which provider has what".to_owned()
             }
-            Failure::Timeframe { .. } => {
-                "load one of these; `ktrdr data resample` makes longer bars of shorter ones"
-                    .to_owned()
-            }
+            Failure::Timeframe {
+                instrument,
+                timeframe,
+                timeframes,
+            } => name_a_timeframe(provider, instrument, timeframe, timeframes),
             Failure::Protocol { .. } => format!(
                 "its interface may have changed, or something else answers at \
                  `fetcher.providers.{provider}.url`; {check} asks again"
@@ -208,4 +212,28 @@ impl Advice for RemoteError {
         };
         hint.into()
     }
+}
+
+/// The commands that make bars of a length out of those that there are.
+fn name_a_timeframe(provider: &str, instrument: &str, timeframe: &str, timeframes: &str) -> String {
+    let shorter = longest_part(timeframe, timeframes);
+    let Some(shorter) = shorter else {
+        return "load one of these: no longer bars can be made of them that fit".to_owned();
+    };
+
+    format!(
+        "`ktrdr data load {instrument} -t {shorter} --mode full --provider {provider}` loads \
+         shorter ones, and `ktrdr data resample {instrument} -t {shorter} --to {timeframe} \
+         --provider {provider} --yes` makes {timeframe} bars of them"
+    )
+}
+
+/// The longest of some timeframes that another one is a multiple of.
+fn longest_part(timeframe: &str, timeframes: &str) -> Option<Timeframe> {
+    let whole: Timeframe = timeframe.parse().ok()?;
+    let parts = timeframes.split(", ").filter_map(|text| text.parse().ok());
+    let is_part = |part: &Timeframe| {
+        *part < whole && part.is_intraday() && whole.minutes() % part.minutes() == 0
+    };
+    parts.filter(is_part).max()
 }

@@ -29,7 +29,7 @@ pub(super) fn clock_note(name: &str, account: &HttpAccount) -> Option<String> {
     } else {
         "ahead of"
     };
-    let minutes = ahead.abs().as_mins();
+    let minutes = (ahead.abs().as_secs() + 30) / 60;
     Some(format!(
         "the clock of {name} is {minutes} min {side} ours: a bar is stored when it is over by \
          both; look at the clock of this machine"

@@ -71,6 +71,7 @@ impl<E: Exchange> RestProvider<E> {
         if !capabilities.timeframes.contains(&key.timeframe) {
             let names = capabilities.timeframes.iter().map(ToString::to_string);
             return Err(self.error(Failure::Timeframe {
+                instrument: instrument.spelling(),
                 timeframe: key.timeframe.to_string(),
                 timeframes: names.collect::<Vec<_>>().join(", "),
             }));

@@ -94,7 +94,7 @@ pub fn clock_note(ahead_ms: Option<i64>) -> Option<String> {
     }
 
     let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
-    let minutes = ahead_ms.abs() / 60_000;
+    let minutes = (ahead_ms.abs() + 30_000) / 60_000;
     Some(format!(
         "the clock of ib is {minutes} min {side} ours: a bar is stored when it is over by both; \
          look at the clock of this machine"

@@ -255,7 +255,8 @@ const fn advice_of(failure: &IbFailure) -> &'static str {
         IbFailure::Unreachable { .. } => {
             "start TWS or Gateway and allow socket clients in its API settings, or correct \
              `fetcher.ib.host` and `fetcher.ib.port`: Gateway has 4002 (paper) and 4001 (live), \
-             TWS 7497 and 7496; from a container, run the fetcher beside the gateway"
+             TWS 7497 and 7496; from a container, run the fetcher beside the gateway; `ktrdr \
+             provider status ib` asks again"
         }
         IbFailure::Silent { .. } => {
             "restart the gateway, and see that its API is enabled, that it has logged in, and that \
@@ -295,8 +296,8 @@ const fn advice_of(failure: &IbFailure) -> &'static str {
              EUR.USD, a share class as BRK.B, a share abroad as VOD.L, a future as fut:ES:202612"
         }
         IbFailure::Unavailable { .. } => {
-            "name a contract that still trades, or the continuous series as fut:ES: expired \
-             futures are kept for two years"
+            "name a contract that still trades, as `ktrdr provider search TEXT --provider ib` lists \
+             them, or the continuous series as fut:ES: expired futures are kept for two years"
         }
 
         IbFailure::Class { .. } => "`ktrdr provider list` shows which provider has what",

@@ -245,7 +245,7 @@ async fn a_wrong_wish_is_refused_with_what_there_is() {
     insta::assert_snapshot!(refusal(provider, "BTCUSDT", "45m").await, @"
     binance: it has no 45m bars; it has 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 1w, 1mo
     request PROVIDER-Unsupported
-    load one of these; `ktrdr data resample` makes longer bars of shorter ones
+    `ktrdr data load BTCUSDT -t 15m --mode full --provider binance` loads shorter ones, and `ktrdr data resample BTCUSDT -t 15m --to 45m --provider binance --yes` makes 45m bars of them
     ");
     assert_eq!(place.server.take_requests().len(), 0);
     insta::assert_snapshot!(refusal(provider, "crypto:BTC/EUR", "1h").await, @"

@@ -190,6 +190,7 @@ impl Yahoo {
                 Session::Extended => "extended-hours ",
             };
             return Err(self.error(Failure::Timeframe {
+                instrument: key.instrument.spelling(),
                 timeframe: format!("{hours}{}", key.timeframe),
                 timeframes: names.collect::<Vec<_>>().join(", "),
             }));

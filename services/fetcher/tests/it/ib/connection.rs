@@ -61,7 +61,7 @@ async fn nobody_at_the_port_is_said_at_once() {
     assert_eq!(error.class(), FailureClass::Connection);
     insta::assert_snapshot!(text_of(&error, port), @"
     ib at 127.0.0.1:PORT: no TWS or Gateway answers: Connection refused (os error 111)
-    hint: start TWS or Gateway and allow socket clients in its API settings, or correct `fetcher.ib.host` and `fetcher.ib.port`: Gateway has 4002 (paper) and 4001 (live), TWS 7497 and 7496; from a container, run the fetcher beside the gateway
+    hint: start TWS or Gateway and allow socket clients in its API settings, or correct `fetcher.ib.host` and `fetcher.ib.port`: Gateway has 4002 (paper) and 4001 (live), TWS 7497 and 7496; from a container, run the fetcher beside the gateway; `ktrdr provider status ib` asks again
     ");
 }
 
