@@ -141,11 +141,7 @@ impl<P: Provider + ?Sized> Asker<'_, P> {
 
         loop {
             let permit = self.breaker.enter().await.map_err(|Spent| Trouble::Spent)?;
-            let mut metered = MeteredRequest::begin(self.provider.name());
-            let answer = make().await;
-            metered.end(answer.is_ok());
-            drop(metered);
-            let error = match answer {
+            let error = match self.meter(make()).await {
                 Ok(answer) => {
                     permit.succeed();
                     return Ok(answer);
@@ -179,6 +175,17 @@ impl<P: Provider + ?Sized> Asker<'_, P> {
             }
             self.wait_for_next(tries, &error).await;
         }
+    }
+
+    /// One try, which is counted.
+    async fn meter<T>(
+        &self,
+        request: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        let mut metered = MeteredRequest::begin(self.provider.name());
+        let answer = request.await;
+        metered.end(answer.is_ok());
+        answer
     }
 
     async fn wait_for_pacing(

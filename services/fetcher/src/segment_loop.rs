@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use runtime::{Schedule, StepError, StepReporter};
 use schemas::progress::{Count, SegmentCounts, Waiting};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, Interval, interval, sleep_until};
 
 use crate::asking::{Asker, FailedRange, SegmentEnd};
 use crate::attended::{REPEAT, is_worth_showing, with_wait};
@@ -196,10 +196,9 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
                     }
                     self.show_segment(run, open.front());
                 }
-                () = any_wait_changes(&mut open) => {
+                () = next_look(&mut open, &mut repeats) => {
                     is_shown = self.show_wait(run, &open, is_shown);
                 }
-                _ = repeats.tick() => is_shown = self.show_wait(run, &open, is_shown),
             }
         }
     }
@@ -270,6 +269,14 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
             self.reporter.report(with_wait(&progress, longest));
         }
         is_waiting
+    }
+}
+
+/// Waits until what the requests wait for is to be shown: for the first time, or again.
+async fn next_look(open: &mut VecDeque<Open>, repeats: &mut Interval) {
+    tokio::select! {
+        () = any_wait_changes(open) => {}
+        _ = repeats.tick() => {}
     }
 }
 

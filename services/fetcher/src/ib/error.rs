@@ -296,8 +296,8 @@ const fn advice_of(failure: &IbFailure) -> &'static str {
              EUR.USD, a share class as BRK.B, a share abroad as VOD.L, a future as fut:ES:202612"
         }
         IbFailure::Unavailable { .. } => {
-            "name a contract that still trades, as `ktrdr provider search TEXT --provider ib` lists \
-             them, or the continuous series as fut:ES: expired futures are kept for two years"
+            "name a contract that still trades, as `ktrdr provider search TEXT --provider ib` \
+             lists them, or the continuous series as fut:ES: expired futures are kept for two years"
         }
 
         IbFailure::Class { .. } => "`ktrdr provider list` shows which provider has what",

@@ -13,11 +13,11 @@ mod fetching;
 #[cfg(test)]
 mod finer_bars;
 #[cfg(test)]
-mod holes;
-#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod fuzzing;
+#[cfg(test)]
+mod holes;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -41,8 +41,8 @@ mod scripted;
 #[cfg(test)]
 mod shared_limits;
 #[cfg(test)]
-mod time_left;
-#[cfg(test)]
 mod staged;
+#[cfg(test)]
+mod time_left;
 #[cfg(test)]
 mod yahoo;
