@@ -20,6 +20,8 @@ pub enum What {
     Checkpointed,
     /// Something is wrong that does not stop it.
     Warned,
+    /// It has stored something that others may use at once.
+    Stored,
     /// It will be tried again.
     Retrying,
     /// The holder has seen the cancel request.
@@ -41,6 +43,7 @@ impl What {
             Self::Started => "started",
             Self::Checkpointed => "checkpointed",
             Self::Warned => "warned",
+            Self::Stored => "stored",
             Self::Retrying => "retrying",
             Self::Cancelling => "cancelling",
             Self::Completed => "completed",
@@ -85,7 +88,7 @@ pub struct Event {
     /// The worker that it happened on; absent where no worker was involved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
-    /// The result keys, with `completed`.
+    /// The result keys, with `completed`; what was stored, with `stored`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
     /// Why, with `failed`, `retrying`, `rejected`; what is wrong, with `warned`.
@@ -127,6 +130,8 @@ impl Event {
             What::Checkpointed | What::Warned => {
                 format!("{of_submission}.{attempt}.{}", self.at.as_millisecond())
             }
+            // Several series close at once.
+            What::Stored => format!("{of_submission}.{attempt}.{}", self.at.as_nanosecond()),
             _ => format!("{of_submission}.{attempt}"),
         }
     }

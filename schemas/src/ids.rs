@@ -354,13 +354,15 @@ token_enum!(
 
 token_enum!(
     /// A queue of a service: who may take a step.
-    Lane, "lane", "default, gpu or background" {
+    Lane, "lane", "default, gpu, background or live" {
     /// Any worker.
     Default = "default",
     /// Only workers with a GPU.
     Gpu = "gpu",
     /// Work that may wait.
     Background = "background",
+    /// Steps that wait most of the time, for days: they take no slot from the others.
+    Live = "live",
 });
 
 #[cfg(test)]

@@ -187,6 +187,17 @@ pub enum Context {
         /// Those at work now, oldest first, a few at most.
         running: Vec<RunningChild>,
     },
+    /// Loading bars as they close.
+    Live {
+        /// Symbol of the series that is waited for or was stored last.
+        symbol: String,
+        /// Timeframe of its bars.
+        timeframe: String,
+        /// Bars of all series that have closed and are stored, since the beginning.
+        bars: u64,
+        /// Bars that closed in this time and have not come.
+        missing: u64,
+    },
     /// Written by a newer program.
     #[serde(other)]
     Other,

@@ -41,6 +41,13 @@ pub fn work_done(progress: &Progress, service: Service) -> WorkDone {
             ]
         }
         Context::Data { .. } if service == Service::Validator => vec![unit("series", items)],
+        Context::Live { bars, .. } => {
+            let stored = Count {
+                done: *bars,
+                total: 0,
+            };
+            vec![unit("bars", Some(stored))]
+        }
         Context::Family { counts, .. } => {
             let completed = Count {
                 done: u64::from(counts.completed),

@@ -32,6 +32,9 @@ pub struct WorkerInfo {
     /// Operations that it works on now.
     #[serde(default)]
     pub current: Vec<OperationId>,
+    /// Of these, the ones of the lane `live`, which take no slot.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub live: u16,
     /// The device that it computes on; only trainers say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
@@ -48,6 +51,26 @@ pub struct WorkerInfo {
     /// True once it takes nothing new.
     #[serde(default)]
     pub draining: bool,
+}
+
+impl WorkerInfo {
+    /// Slots that are taken.
+    pub fn busy_slots(&self) -> usize {
+        self.current.len().saturating_sub(usize::from(self.live))
+    }
+
+    /// True if each of its slots is taken.
+    pub fn has_no_slot(&self) -> bool {
+        self.busy_slots() >= usize::from(self.slots)
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &u16) -> bool {
+    *count == 0
 }
 
 impl Message for WorkerInfo {

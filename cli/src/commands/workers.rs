@@ -130,16 +130,21 @@ fn worker_row(worker: &WorkerInfo, now: Timestamp) -> Vec<String> {
     ]
 }
 
-/// `idle`, `busy 1/2`, `draining`, `degraded`.
+/// `idle`, `busy 1/2`, `idle, live 3`, `draining`, `degraded`.
 fn state_text(worker: &WorkerInfo) -> String {
     if worker.degraded.is_some() {
         return "degraded".to_owned();
     }
 
-    match (worker.draining, worker.current.len()) {
+    // What follows bars as they close waits most of the time, and takes no slot.
+    let live = match worker.live {
+        0 => String::new(),
+        live => format!(", live {live}"),
+    };
+    match (worker.draining, worker.busy_slots()) {
         (true, _) => "draining".to_owned(),
-        (false, 0) => "idle".to_owned(),
-        (false, busy) => format!("busy {busy}/{}", worker.slots),
+        (false, 0) => format!("idle{live}"),
+        (false, busy) => format!("busy {busy}/{}{live}", worker.slots),
     }
 }
 

@@ -105,7 +105,7 @@ async fn read_queue_facts(
         .collect();
     let busy = serving
         .iter()
-        .filter(|worker| worker.current.len() >= usize::from(worker.slots))
+        .filter(|worker| step.lane != Lane::Live && worker.has_no_slot())
         .count();
     Ok(QueueFacts {
         step: step.number,

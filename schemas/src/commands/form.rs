@@ -4,7 +4,8 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor, value};
 use serde_json::Value;
 
 use super::{
-    ConfirmModel, FetchBars, ProcessBars, RegisterModel, RunDummy, Spread, TrainModel, ValidateBars,
+    ConfirmModel, FetchBars, FollowBars, ProcessBars, RegisterModel, RunDummy, Spread, TrainModel,
+    ValidateBars,
 };
 use crate::command::Command;
 use crate::plan::StepSpec;
@@ -50,6 +51,7 @@ pub fn form_of(spec: &StepSpec) -> Option<Form> {
         entry::<RegisterModel>(),
         entry::<ConfirmModel>(),
         entry::<Spread>(),
+        entry::<FollowBars>(),
     ];
 
     forms

@@ -4,6 +4,7 @@ pub mod bundle;
 mod confirm;
 pub mod dummy;
 pub mod fetch;
+pub mod follow;
 pub mod form;
 pub mod process;
 mod series_list;
@@ -17,6 +18,9 @@ pub use dummy::{DummyOutcome, RunDummy};
 pub use fetch::{
     FetchBars, FetchCounts, FetchMode, FetchOutcome, FetchState, FetchedSeries, SeriesRequest,
     UnansweredRange,
+};
+pub use follow::{
+    FetcherOutcome, FetcherWork, FollowBars, FollowOutcome, FollowedSeries, StoredBar, StoredBars,
 };
 pub use process::{ProcessBars, ProcessOutcome};
 pub use spread::{

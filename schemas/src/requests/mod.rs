@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::command::Command;
 use crate::commands::{
-    Bundle, ConfirmModel, FetchBars, ProcessBars, RegisterModel, TrainModel, TrainRequest,
-    ValidateBars,
+    Bundle, ConfirmModel, FetchBars, FollowBars, ProcessBars, RegisterModel, TrainModel,
+    TrainRequest, ValidateBars,
 };
 use crate::ids::Lane;
 use crate::operation::NewOperation;
@@ -150,6 +150,32 @@ impl DataLoad {
             kind: "data".to_owned(),
             labels: self.labels.clone(),
             plan: Plan::sequence(vec![step(&self.fetch, FETCH_WEIGHT), validate(&self.fetch)]),
+            ..NewOperation::default()
+        }
+    }
+}
+
+/// Bars into the store as they close: one step, in the lane of those that wait for days.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataFollow {
+    /// What is followed, and until when.
+    pub follow: FollowBars,
+    /// For lists and filters: symbol, timeframe.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl DataFollow {
+    /// The operation, kind `data`.
+    pub fn operation(&self) -> NewOperation {
+        let follow = StepSpec {
+            lane: Lane::Live,
+            ..step(&self.follow, FETCH_WEIGHT)
+        };
+
+        NewOperation {
+            kind: "data".to_owned(),
+            labels: self.labels.clone(),
+            plan: Plan::sequence(vec![follow]),
             ..NewOperation::default()
         }
     }

@@ -7,7 +7,15 @@ use schemas::progress::Context;
 use serde_json::Value;
 
 /// The kinds that programs write. A new one stops the compiler below: describe it in the page too.
-const KINDS: [&str; 6] = ["none", "dummy", "data", "train", "train_bundle", "family"];
+const KINDS: [&str; 7] = [
+    "none",
+    "dummy",
+    "data",
+    "train",
+    "train_bundle",
+    "family",
+    "live",
+];
 
 fn read_page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/progress.md");
@@ -22,6 +30,7 @@ fn kind_of(context: &Context) -> &'static str {
         Context::Train { .. } => "train",
         Context::TrainBundle { .. } => "train_bundle",
         Context::Family { .. } => "family",
+        Context::Live { .. } => "live",
         Context::Other => "other",
     }
 }

@@ -69,6 +69,7 @@ fn the_wire_form_of_a_worker() {
         started_at: at(0),
         slots: 1,
         current: vec![op()],
+        live: 0,
         device: Some(Device {
             kind: "cuda".to_owned(),
             name: "RTX 4090".to_owned(),

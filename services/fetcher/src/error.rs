@@ -10,6 +10,7 @@ use market::{
 use runtime::{RetryClass, StepError};
 use schemas::codes::{self, Advice, Code};
 use schemas::commands::fetch::SERIES_MAX;
+use schemas::commands::follow::FOLLOWED_MAX;
 use schemas::errors::ErrorRecord;
 use schemas::names::MICROS_PER_DAY;
 use store::StoreError;
@@ -23,6 +24,12 @@ pub enum FetchError {
     /// No series, or too many.
     #[error("a fetch is for 1 to {SERIES_MAX} series, not {count}")]
     Count {
+        /// Number of series in the command.
+        count: usize,
+    },
+    /// No series to follow, or too many.
+    #[error("following is for 1 to {FOLLOWED_MAX} series, not {count}")]
+    FollowedCount {
         /// Number of series in the command.
         count: usize,
     },
@@ -94,7 +101,7 @@ impl From<StepError> for FetchError {
 impl Advice for FetchError {
     fn code(&self) -> Code {
         match self {
-            Self::Count { .. } => codes::DATA_INVALID_REQUEST,
+            Self::Count { .. } | Self::FollowedCount { .. } => codes::DATA_INVALID_REQUEST,
             Self::Symbol(_) | Self::Key(_) => codes::DATA_INVALID_SYMBOL,
             Self::Timeframe(_) => codes::DATA_INVALID_TIMEFRAME,
             Self::Range(_) => codes::DATA_INVALID_DATE_RANGE,
@@ -109,7 +116,7 @@ impl Advice for FetchError {
 
     fn hint(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Self::Count { .. } => "split the request",
+            Self::Count { .. } | Self::FollowedCount { .. } => "split the request",
             Self::Symbol(error) => return error.hint().into(),
             Self::Timeframe(error) => error.hint(),
             Self::Key(error) => return error.hint().into(),

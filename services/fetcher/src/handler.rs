@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use market::Utc;
 use runtime::{SharedMemory, StepContext, StepError, StepHandler};
-use schemas::commands::{FetchBars, FetchMode, FetchOutcome};
+use schemas::commands::{FetchBars, FetchMode, FetchOutcome, FetcherOutcome, FetcherWork};
 use serde::{Deserialize, Serialize};
 use store::files::{ColumnNames, FileFormat, LabelSide, Mapping, RepeatedHour};
 
 use crate::error::FetchError;
 use crate::fetch::{Asking, fetch_as};
 use crate::file_provider::FileProvider;
+use crate::follow::{Clock as _, HostClock, Source, follow};
 use crate::gap_settings::GapSettings;
 use crate::ib::settings::IbSettings;
 use crate::provider::{Provider, ProviderError};
@@ -111,25 +110,48 @@ impl Fetcher {
         }
         self.providers.open(&command.provider)
     }
-}
 
-impl StepHandler for Fetcher {
-    type Command = FetchBars;
-
-    async fn handle(
+    async fn fetch(
         &self,
-        command: FetchBars,
+        command: &FetchBars,
         step: &StepContext,
-    ) -> Result<FetchOutcome, StepError> {
-        let now = Utc::from_timestamp(Timestamp::now());
-        let provider = self.provider(&command).map_err(FetchError::from)?;
-        let settings = &self.providers.settings().gaps;
+    ) -> Result<FetchOutcome, FetchError> {
+        let provider = self.provider(command)?;
         let asking = Asking {
             rules: self.providers.asking_rules(&*provider),
             breaker: &self.providers.breaker(&command.provider),
         };
 
+        let settings = &self.providers.settings().gaps;
+        let now = HostClock.now();
         let store = step.store();
-        Ok(fetch_as(store, &*provider, &command, settings, now, step, asking).await?)
+        fetch_as(store, &*provider, command, settings, now, step, asking).await
+    }
+}
+
+impl StepHandler for Fetcher {
+    type Command = FetcherWork;
+
+    async fn handle(
+        &self,
+        work: FetcherWork,
+        step: &StepContext,
+    ) -> Result<FetcherOutcome, StepError> {
+        let settings = &self.providers.settings().gaps;
+
+        match work {
+            FetcherWork::Fetch(command) => {
+                Ok(FetcherOutcome::Fetch(self.fetch(&command, step).await?))
+            }
+            FetcherWork::Follow(command) => {
+                let source = Source {
+                    store: step.store(),
+                    open: &|| self.providers.open(&command.provider),
+                    clock: &HostClock,
+                };
+                let outcome = follow(source, &command, settings, step).await?;
+                Ok(FetcherOutcome::Follow(outcome))
+            }
+        }
     }
 }

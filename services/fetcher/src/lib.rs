@@ -1,7 +1,8 @@
 //! The fetcher: brings stored series up to what a provider has, never further than that and never
 //! twice.
 //!
-//! Consumes `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series
+//! Consumes `fetcher.follow` ([`schemas::commands::FollowBars`], see [`follow`]) and
+//! `fetcher.fetch` ([`schemas::commands::FetchBars`]); produces revisions of series
 //! (`bars/…` in the store) and a [`schemas::commands::FetchOutcome`]. For each series: read what is
 //! stored, take the bars that the calendar expects, ask the provider for what is missing in
 //! segments cut at fixed instants, several at a time, commit the answers together with what the
@@ -35,6 +36,7 @@ pub mod exchanges;
 pub mod fetch;
 pub mod file_provider;
 mod finer;
+pub mod follow;
 mod gap_settings;
 mod handler;
 pub mod http_account;

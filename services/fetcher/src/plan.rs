@@ -322,13 +322,17 @@ pub fn completed(facts: &SeriesFacts<'_>, range: Range<Utc>) -> Vec<Slot> {
 /// True once a bar that closes at `close` does not change any more: at once within the day, half an
 /// hour later for daily and weekly bars.
 pub fn is_final(timeframe: Timeframe, close: Utc, now: Utc) -> bool {
+    final_at(timeframe, close) <= now
+}
+
+/// When a bar that closes at `close` does not change any more.
+pub fn final_at(timeframe: Timeframe, close: Utc) -> Utc {
     let may_change_for = if timeframe.is_intraday() {
         0
     } else {
         CLOSING_CHANGES
     };
-
-    close.plus_micros(may_change_for) <= now
+    close.plus_micros(may_change_for)
 }
 
 /// The labels to look at; `None` if the mode has nothing to look at.

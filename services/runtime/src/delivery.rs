@@ -131,7 +131,8 @@ impl<H: StepHandler> DeliveryHandler<H> {
         let context = StepContext::new(&self.worker, command.step(), claim.attempt, record);
 
         // Listed while we work: our own claim is respected only then.
-        self.worker.current.add(command.op(), command.step());
+        let lane = command.address.lane;
+        self.worker.current.add(command.op(), command.step(), lane);
         let renewal = self.worker.renewals.start(command.delivered.ack_subject());
         let result = self.run_claimed(command, claim, &context, &renewal);
         let result = result.instrument(span).await;

@@ -1,12 +1,12 @@
 //! A worker shows that it is there: a key that expires without it, and signs of life with their
 //! times from a thread of their own.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bus::Bus;
-use schemas::ids::{OperationId, StepNumber, WorkerId};
+use schemas::ids::{Lane, OperationId, StepNumber, WorkerId};
 use schemas::worker::{SignOfLife, WorkerInfo};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -23,43 +23,55 @@ const SIGN_OFF_TIMEOUT: Duration = Duration::from_secs(2);
 /// The conditions of a worker are looked at this often, also when nobody asks.
 const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
+/// The lane of each step that a worker works on.
+type LaneOfSteps = BTreeMap<(OperationId, StepNumber), Lane>;
+
 /// Steps a worker works on now; every change renews the worker's key.
 #[derive(Clone, Debug)]
-pub(crate) struct CurrentSteps(Arc<watch::Sender<BTreeSet<(OperationId, StepNumber)>>>);
+pub(crate) struct CurrentSteps(Arc<watch::Sender<LaneOfSteps>>);
 
 impl CurrentSteps {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(BTreeSet::new())))
+        Self(Arc::new(watch::Sender::new(LaneOfSteps::new())))
     }
 
-    pub(crate) fn add(&self, op: &OperationId, step: StepNumber) {
+    pub(crate) fn add(&self, op: &OperationId, step: StepNumber, lane: Lane) {
         self.0
-            .send_if_modified(|current| current.insert((op.clone(), step)));
+            .send_if_modified(|current| current.insert((op.clone(), step), lane).is_none());
     }
 
     pub(crate) fn remove(&self, op: &OperationId, step: StepNumber) {
         self.0
-            .send_if_modified(|current| current.remove(&(op.clone(), step)));
+            .send_if_modified(|current| current.remove(&(op.clone(), step)).is_some());
     }
 
     pub(crate) fn contains(&self, op: &OperationId, step: StepNumber) -> bool {
-        self.0.borrow().contains(&(op.clone(), step))
+        self.0.borrow().contains_key(&(op.clone(), step))
     }
 
+    /// Number of the steps that take a slot.
     pub(crate) fn count(&self) -> usize {
-        self.0.borrow().len()
+        let current = self.0.borrow();
+        current.values().filter(|lane| **lane != Lane::Live).count()
     }
 
-    fn changes(&self) -> watch::Receiver<BTreeSet<(OperationId, StepNumber)>> {
+    fn changes(&self) -> watch::Receiver<LaneOfSteps> {
         self.0.subscribe()
     }
 
     /// Each operation once, in the order of their ids.
     pub(crate) fn operations(&self) -> Vec<OperationId> {
         let mut operations: Vec<OperationId> =
-            self.0.borrow().iter().map(|(op, _)| op.clone()).collect();
+            self.0.borrow().keys().map(|(op, _)| op.clone()).collect();
         operations.dedup();
         operations
+    }
+
+    /// Number of the steps that take no slot.
+    fn live(&self) -> u16 {
+        let current = self.0.borrow();
+        let live = current.values().filter(|lane| **lane == Lane::Live);
+        u16::try_from(live.count()).unwrap_or(u16::MAX)
     }
 }
 
@@ -166,6 +178,7 @@ async fn renew_key(bus: Bus, info: WorkerInfo, mut changes: PresenceChanges) {
         // Put as a whole each time: the key expires at a fixed age after its last write.
         let info_now = WorkerInfo {
             current: changes.current.operations(),
+            live: changes.current.live(),
             draining: *changes.draining.borrow(),
             degraded: changes.why_degraded(),
             device,

@@ -38,6 +38,18 @@ pub trait StepReporter: Sync {
         ready(())
     }
 
+    /// Says that something is in the store that others may use at once; nothing unless the runner
+    /// tells others.
+    ///
+    /// # Errors
+    /// As [`StepContext::announce_stored`].
+    fn announce_stored<T: Serialize + Sync>(
+        &self,
+        _stored: &T,
+    ) -> impl Future<Output = Result<(), StepError>> + Send {
+        ready(Ok(()))
+    }
+
     /// The last checkpoint of an earlier attempt. `None` unless the runner keeps checkpoints.
     fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {
         None
@@ -74,6 +86,10 @@ impl StepReporter for StepContext {
 
     async fn warn(&self, warning: &ErrorRecord) {
         Self::warn(self, warning).await;
+    }
+
+    async fn announce_stored<T: Serialize + Sync>(&self, stored: &T) -> Result<(), StepError> {
+        Self::announce_stored(self, stored).await
     }
 
     fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {

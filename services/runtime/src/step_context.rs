@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemas::codes::{self, Advice as _};
 use schemas::command::Command;
 use schemas::errors::ErrorRecord;
-use schemas::events::What;
+use schemas::events::{Event, What};
 use schemas::ids::{OperationId, StepNumber, WorkerId};
 use schemas::operation::{OperationRecord, Refusal, Stopped};
 use schemas::progress::Progress;
@@ -250,6 +250,28 @@ impl StepContext {
             }
         };
         announce::emit_lossy(&self.bus, event).await;
+    }
+
+    /// Says that something is in the store that others may use at once, in an event `stored`.
+    ///
+    /// # Errors
+    /// A retry when the bus is away.
+    pub async fn announce_stored<T: Serialize + Sync>(&self, stored: &T) -> Result<(), StepError> {
+        let at = Timestamp::now();
+        let worker = Some(&self.worker);
+        let event = announce::event(&self.record, self.number, What::Stored, worker, at);
+        let Some(event) = event else { return Ok(()) };
+
+        // A value without a JSON form would be a bug, and is seen as an event that says nothing.
+        let event = Event {
+            result: serde_json::to_value(stored).unwrap_or_default(),
+            ..event
+        };
+        let published = self.bus.events().publish(&event).await;
+        published.map_err(|error| {
+            let record = ErrorRecord::from_error(codes::BUS_UNREACHABLE, &error, error.hint());
+            StepError::retry(RetryClass::System, record)
+        })
     }
 
     fn checkpoint_failed(&self, error: ChangeError) -> StepError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
-use bus::{Answers, Bus, BusError, Endpoint, ServiceDescription, Slot};
+use bus::{Answers, Bus, BusError, Delivered, Endpoint, ServiceDescription, Slot};
 use jiff::Timestamp;
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
@@ -49,6 +49,8 @@ pub struct WorkerOptions {
     pub lanes: Vec<Lane>,
     /// Steps it takes at a time.
     pub slots: u16,
+    /// Steps of the lane `live` that it takes beside those; 0 = none.
+    pub live_steps_max: usize,
     /// Order among workers of a prioritized queue, 0 first.
     pub priority: usize,
     /// How long running steps may take to stop once the process is asked to end.
@@ -79,6 +81,7 @@ impl WorkerOptions {
             about: "",
             lanes: vec![Lane::Default, Lane::Background],
             slots: 1,
+            live_steps_max: 0,
             priority: 0,
             drain_timeout,
             retry: RetryPolicy::default(),
@@ -271,22 +274,11 @@ async fn start_slots<H: StepHandler>(
         .commands()
         .open_queues(options.service, &options.lanes, options.priority)
         .await?;
+    let worker = worker_context(bus, store, options, shutdown, announced);
+    let handler = Arc::new(handler);
     let deliveries = Arc::new(DeliveryHandler {
-        worker: WorkerContext {
-            bus: bus.clone(),
-            store,
-            id: announced.worker.clone(),
-            service: options.service,
-            shutdown: shutdown.clone(),
-            current: announced.current.clone(),
-            faults: announced.faults.clone(),
-            health: announced.health.clone(),
-            device: device_kind(options),
-            probe: options.probe.clone(),
-            renewals: announced.renewals.clone(),
-            retry: options.retry,
-        },
-        handler: Arc::new(handler),
+        worker: worker.clone(),
+        handler: handler.clone(),
     });
 
     // The same queues for all slots, each of which asks for one message at a time.
@@ -298,7 +290,47 @@ async fn start_slots<H: StepHandler>(
             announced.draining.subscribe(),
         ));
     }
+
+    if options.live_steps_max > 0 {
+        let queue = bus
+            .commands()
+            .open_queues(options.service, &[Lane::Live], options.priority)
+            .await?;
+        // A drain is not held up by a step that goes on for days: another worker takes it over.
+        let draining = announced.draining.subscribe();
+        let worker = WorkerContext {
+            shutdown: draining.clone(),
+            ..worker
+        };
+        let deliveries = Arc::new(DeliveryHandler { worker, handler });
+        let steps_max = options.live_steps_max;
+        slots.spawn(serve_live(deliveries, queue.slot(), draining, steps_max));
+    }
     Ok(slots)
+}
+
+/// What the deliveries of this worker share.
+fn worker_context(
+    bus: &Bus,
+    store: Store,
+    options: &WorkerOptions,
+    shutdown: &watch::Receiver<bool>,
+    announced: &Announced,
+) -> WorkerContext {
+    WorkerContext {
+        bus: bus.clone(),
+        store,
+        id: announced.worker.clone(),
+        service: options.service,
+        shutdown: shutdown.clone(),
+        current: announced.current.clone(),
+        faults: announced.faults.clone(),
+        health: announced.health.clone(),
+        device: device_kind(options),
+        probe: options.probe.clone(),
+        renewals: announced.renewals.clone(),
+        retry: options.retry,
+    }
 }
 
 /// Why a worker stops to take steps.
@@ -381,20 +413,83 @@ async fn serve_slot<H: StepHandler>(
 ) -> SlotEnd {
     // Exactly one message per slot: what a worker cannot begin stays on the queue for others.
     while let Some(delivered) = queues.next(&mut stop).await {
-        match deliveries.handle(&delivered).await {
-            Ok(()) => {}
-            Err(Unanswered::Killed) => return SlotEnd::Killed,
-            // Unanswered on purpose: it comes back after `ack_wait`, when the bus may be there
-            // again.
-            Err(error) => tracing::error!(
-                subject = delivered.subject(),
-                error = %chain(&error),
-                "delivery left unanswered"
-            ),
+        if let SlotEnd::Killed = handle_delivery(&deliveries, delivered).await {
+            return SlotEnd::Killed;
         }
     }
 
     SlotEnd::Drained
+}
+
+/// Handles a delivery to its end, or leaves it unanswered.
+async fn handle_delivery<H: StepHandler>(
+    deliveries: &DeliveryHandler<H>,
+    delivered: Delivered,
+) -> SlotEnd {
+    match deliveries.handle(&delivered).await {
+        Ok(()) => {}
+        Err(Unanswered::Killed) => return SlotEnd::Killed,
+        // Unanswered on purpose: it comes back after `ack_wait`, when the bus may be there again.
+        Err(error) => tracing::error!(
+            subject = delivered.subject(),
+            error = %chain(&error),
+            "delivery left unanswered"
+        ),
+    }
+
+    SlotEnd::Drained
+}
+
+/// The lane of steps that wait most of the time: it takes one after the other and works on all of
+/// them at once, up to `steps_max`.
+async fn serve_live<H: StepHandler>(
+    deliveries: Arc<DeliveryHandler<H>>,
+    mut queue: Slot,
+    mut stop: watch::Receiver<bool>,
+    steps_max: usize,
+) -> SlotEnd {
+    let mut steps = JoinSet::new();
+
+    while let Some(delivered) = next_beside(&mut queue, &mut stop, &mut steps).await {
+        let deliveries = deliveries.clone();
+        steps.spawn(async move { handle_delivery(&deliveries, delivered).await });
+
+        while steps.len() >= steps_max {
+            if let Some(Ok(SlotEnd::Killed)) = steps.join_next().await {
+                return SlotEnd::Killed;
+            }
+        }
+    }
+
+    while let Some(ended) = steps.join_next().await {
+        if let Ok(SlotEnd::Killed) = ended {
+            return SlotEnd::Killed;
+        }
+    }
+    SlotEnd::Drained
+}
+
+/// Waits for the next message while steps are worked on; `None` once `stop` is true, or when a
+/// test's probe has killed the worker in one of the steps.
+async fn next_beside(
+    queue: &mut Slot,
+    stop: &mut watch::Receiver<bool>,
+    steps: &mut JoinSet<SlotEnd>,
+) -> Option<Delivered> {
+    // Dropping a pull would lose its message for a while, so that only the end of all does it.
+    let mut next = std::pin::pin!(queue.next(stop));
+
+    loop {
+        tokio::select! {
+            delivered = &mut next => return delivered,
+            Some(ended) = steps.join_next() => {
+                if let Ok(SlotEnd::Killed) = ended {
+                    steps.spawn(async { SlotEnd::Killed });
+                    return None;
+                }
+            }
+        }
+    }
 }
 
 /// The name of this host; empty when it has none that can be written.
@@ -435,19 +530,29 @@ fn worker_info(worker: &WorkerId, options: &WorkerOptions) -> WorkerInfo {
         v: 1,
         worker: worker.clone(),
         service: options.service,
-        lanes: options.lanes.clone(),
+        lanes: all_lanes(options),
         host: host_name(),
         pid: std::process::id(),
         version,
         started_at: Timestamp::now(),
         slots: options.slots,
         current: Vec::new(),
+        live: 0,
         device: options.device.clone(),
         cores: core_count(),
         memory_bytes: host_memory_bytes(),
         degraded: None,
         draining: false,
     }
+}
+
+/// The lanes of its slots, and the one that needs none.
+fn all_lanes(options: &WorkerOptions) -> Vec<Lane> {
+    let mut lanes = options.lanes.clone();
+    if options.live_steps_max > 0 {
+        lanes.push(Lane::Live);
+    }
+    lanes
 }
 
 fn join_lanes(lanes: &[Lane]) -> String {
@@ -463,7 +568,7 @@ fn description(worker: &WorkerId, options: &WorkerOptions) -> ServiceDescription
         metadata: [
             ("worker", worker.to_string()),
             ("slots", options.slots.to_string()),
-            ("lanes", join_lanes(&options.lanes)),
+            ("lanes", join_lanes(&all_lanes(options))),
             ("variables", variable_prefix(options.service)),
         ]
         .map(|(key, value)| (key.to_owned(), value))

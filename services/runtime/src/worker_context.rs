@@ -16,6 +16,7 @@ use crate::renewals::Renewals;
 use crate::unheld::UnheldError;
 
 /// One worker process, as its slots see it.
+#[derive(Clone)]
 pub(crate) struct WorkerContext {
     pub(crate) bus: Bus,
     pub(crate) store: Store,

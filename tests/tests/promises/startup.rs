@@ -180,6 +180,7 @@ async fn the_key_of_a_worker_expires_each_time_it_is_put() {
         started_at: Timestamp::now(),
         slots: 1,
         current: Vec::new(),
+        live: 0,
         device: None,
         cores: 2,
         memory_bytes: 8 << 30,

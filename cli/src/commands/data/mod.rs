@@ -1,6 +1,7 @@
 //! `ktrdr data`: load bars with a fetcher; show, check and import bars without any service.
 
 mod export;
+mod follow;
 mod gaps;
 mod import;
 mod import_many;
@@ -25,6 +26,7 @@ use schemas::operation::NewOperation;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use export::ExportArgs;
+use follow::FollowArgs;
 use gaps::GapsArgs;
 use import::ImportArgs;
 use judged_file::FileArgs;
@@ -52,6 +54,8 @@ pub(crate) struct DataArgs {
 enum DataCommand {
     /// Fetch bars from a provider into the store
     Load(LoadArgs),
+    /// Load each bar as it closes, until somebody stops it
+    Follow(FollowArgs),
     /// Show what a load would ask the provider for, and how long that takes; asks for nothing
     Plan(PlanArgs),
     /// Read bars from files or folders and show what an import would do; with --yes, import them
@@ -91,6 +95,7 @@ enum DataCommand {
 pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Failure> {
     match &args.command {
         DataCommand::Load(args) => load::run(args, context).await,
+        DataCommand::Follow(args) => follow::run(args, context).await,
         DataCommand::Plan(args) => plan::run(args, context).await,
         DataCommand::Import(args) => import::run(args, context).await,
         DataCommand::Check(args) => judged_file::check(args, context).await,

@@ -3,8 +3,8 @@
 
 use market::{GapClass, SeriesKey, Utc};
 use schemas::commands::{
-    FetchBars, FetchOutcome, FetchState, FetchedSeries, UnansweredRange, ValidateOutcome,
-    ValidatedSeries,
+    FetchBars, FetchOutcome, FetchState, FetchedSeries, FollowOutcome, FollowedSeries,
+    UnansweredRange, ValidateOutcome, ValidatedSeries,
 };
 use schemas::ids::Service;
 use schemas::operation::OperationRecord;
@@ -13,6 +13,9 @@ use crate::watch::outcome_of;
 
 /// The result of a completed data load; none if its fetcher stored none.
 pub(crate) fn describe_load(record: &OperationRecord) -> Option<Vec<(String, String)>> {
+    if let Some(outcome) = outcome_of::<FollowOutcome>(record, Service::Fetcher) {
+        return Some(outcome.followed.iter().map(describe_followed).collect());
+    }
     let fetched: FetchOutcome = outcome_of(record, Service::Fetcher)?;
     let validated = outcome_of::<ValidateOutcome>(record, Service::Validator)
         .map_or_else(Vec::new, |outcome| outcome.series);
@@ -88,6 +91,19 @@ fn load_command(key: &SeriesKey, command: &FetchBars) -> String {
     text
 }
 
+/// `EURUSD 1h` with `3 bars closed, 0 did not come; the last one opened at …`.
+fn describe_followed(series: &FollowedSeries) -> (String, String) {
+    let last = match series.last {
+        Some(last) => format!("; the last one opened at {}", Utc(last)),
+        None => String::new(),
+    };
+    let text = format!(
+        "{} stored as they closed, {} did not come{last}",
+        series.bars, series.missing
+    );
+    (name_of(&series.series), text)
+}
+
 /// The lines of one series, named on the first.
 fn describe_series(
     series: &FetchedSeries,
@@ -102,15 +118,15 @@ fn describe_series(
         texts.extend(checked.findings.iter().cloned());
     }
 
-    let names = std::iter::once(name_of(series)).chain(std::iter::repeat(String::new()));
+    let names = std::iter::once(name_of(&series.series)).chain(std::iter::repeat(String::new()));
     names.zip(texts).collect()
 }
 
 /// `EURUSD 1h`, or the key as it is where this program cannot read it.
-fn name_of(series: &FetchedSeries) -> String {
-    match series.series.parse::<SeriesKey>() {
+fn name_of(series: &str) -> String {
+    match series.parse::<SeriesKey>() {
         Ok(key) => format!("{} {}", key.instrument.symbol(), key.timeframe),
-        Err(_) => series.series.clone(),
+        Err(_) => series.to_owned(),
     }
 }
 

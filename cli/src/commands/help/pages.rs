@@ -98,6 +98,14 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "data follow",
+        RUN,
+        &[
+            "ktrdr data follow BTCUSDT -t 1h --provider binance --detach",
+            "ktrdr data follow AAPL MSFT -t 1m,5m --provider ib --until 2027-01-01",
+        ],
+    ),
+    page(
         "data plan",
         ASK,
         &["ktrdr data plan EURUSD --timeframe 1h --mode full"],

@@ -13,6 +13,8 @@ mod fetching;
 #[cfg(test)]
 mod finer_bars;
 #[cfg(test)]
+mod following;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod fuzzing;

@@ -12,7 +12,7 @@ use fetcher::remote_error::{Failure, RemoteError};
 use market::{Calendar, HourAnchor, Instrument, SeriesKey, Timeframe, Utc, expected};
 use runtime::{StepError, StepReporter};
 use schemas::errors::ErrorRecord;
-use schemas::progress::Progress;
+use schemas::progress::{Progress, Waiting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -199,6 +199,9 @@ pub struct Runner {
     pub reports: Mutex<Vec<Progress>>,
     pub warnings: Mutex<Vec<ErrorRecord>>,
     pub recorded: Mutex<Option<Value>>,
+    pub waitings: Mutex<Vec<Waiting>>,
+    /// What others were told of stored bars.
+    pub stored: Mutex<Vec<Value>>,
     pub checkpoints_to_live: Mutex<Option<usize>>,
     /// Notified when the work must be left.
     pub stop: Notify,
@@ -238,6 +241,8 @@ impl StepReporter for Runner {
     fn report(&self, progress: Progress) {
         self.fractions.lock().unwrap().push(progress.fraction);
         self.messages.lock().unwrap().push(progress.message.clone());
+        let waiting = progress.waiting.clone();
+        self.waitings.lock().unwrap().extend(waiting);
         self.reports.lock().unwrap().push(progress);
     }
 
@@ -251,6 +256,12 @@ impl StepReporter for Runner {
 
     async fn until_stop(&self) {
         self.stop.notified().await;
+    }
+
+    async fn announce_stored<T: Serialize + Sync>(&self, stored: &T) -> Result<(), StepError> {
+        let value = serde_json::to_value(stored).unwrap();
+        self.stored.lock().unwrap().push(value);
+        Ok(())
     }
 
     fn resume_point<T: DeserializeOwned>(&self) -> Option<T> {

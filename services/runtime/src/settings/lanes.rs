@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(refused(","), "no lane is named: expected `all` or lanes");
         assert_eq!(
             refused("fast"),
-            "`fast` is not a valid lane: expected default, gpu or background, or `all` for all of them"
+            "`fast` is not a valid lane: expected default, gpu, background or live, or `all` for all of them"
         );
     }
 }
