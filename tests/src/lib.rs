@@ -33,7 +33,7 @@ use schemas::subjects;
 use store::Store;
 
 pub use crashes::MOMENTS;
-pub use nats_test_server::{Role, Server};
+pub use nats_test_server::{Keys, Role, Server};
 pub use observe::StoredMessage;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};

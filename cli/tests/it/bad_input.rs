@@ -218,7 +218,7 @@ fn a_full_store_fails_at_once_and_leaves_nothing_half_written() {
         .collect();
     assert_shown!(place.mask(&lines.join("\n")), @"
     error: operation <op_data> failed in step fetcher (1/2)
-      cause: cannot write `bars/file/stk-spy/trades-regular-split-session_close/1d/2021.<sha256>.parquet`: Generic LocalFileSystem error: Unable to copy data to file: File too large (os error 27)
+      cause: cannot write `bars/file/stk-spy/trades-regular-split-session_close/1d/2008.<sha256>.parquet`: Generic LocalFileSystem error: Unable to copy data to file: File too large (os error 27)
     hint: the store is full (disk, quota or file-size limit): make room, then run the command again; nothing half-written is visible
     exit 1
     error: cannot write `bars/file/stk-spy/trades-regular-split-session_close/1d/2008.<sha256>.parquet`

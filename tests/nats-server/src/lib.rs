@@ -20,7 +20,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use async_nats::ConnectOptions;
 pub use async_nats::{Client, jetstream};
 
-use keys::Keys;
+pub use keys::Keys;
 pub use probe::{Ask, Refused, probe};
 
 /// The configuration of a server in its folder.

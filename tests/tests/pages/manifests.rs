@@ -9,6 +9,7 @@ use bus::Profile;
 use bus::topology::{Topology, TopologyOptions};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::Value;
+use system_tests::Keys;
 
 use crate::reader::{checkout, programs};
 
@@ -344,9 +345,7 @@ fn the_server_accepts_its_settings_of_the_cluster() {
 
     let mut server = Command::new(nats_server());
     server.args(["-t", "--config"]).arg(&settings);
-    for role in ["INFRA", "WORKER", "PERSON"] {
-        server.env(format!("KTRDR_{role}_PASSWORD"), "of-a-test");
-    }
+    server.envs(Keys::make(folder.path()).variables());
     let output = server.env("POD_NAME", "ktrdr-nats-0").output().unwrap();
 
     let errors = String::from_utf8_lossy(&output.stderr);

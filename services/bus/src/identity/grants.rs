@@ -371,7 +371,9 @@ mod tests {
                 "KTRDR_COMMANDS.trainer_background",
                 "KTRDR_COMMANDS.trainer_default",
                 "KTRDR_COMMANDS.trainer_gpu",
+                "KTRDR_COMMANDS.trainer_live",
                 "KV_ktrdr_active.*",
+                "KV_ktrdr_workers.*",
             ]
         );
     }

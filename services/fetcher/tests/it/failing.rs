@@ -327,7 +327,7 @@ async fn an_outage_of_three_minutes_fails_no_segment() {
         let rest: Vec<_> = rest
             .filter(|waiting| waiting.reason.contains("rests"))
             .collect();
-        assert!(rest.len() > 100 && rest.iter().all(|waiting| waiting.until.is_some()));
+        assert!(!rest.is_empty() && rest.iter().all(|waiting| waiting.until.is_some()));
     }
 }
 

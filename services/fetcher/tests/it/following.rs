@@ -423,7 +423,7 @@ async fn a_provider_that_is_away_at_the_beginning_is_an_error() {
 
     let error = scene.play().await.result.unwrap_err();
 
-    assert!(matches!(error, FetchError::Provider(_)), "{error}");
+    assert!(matches!(error, FetchError::Unanswered { .. }), "{error}");
 }
 
 #[tokio::test]
