@@ -234,7 +234,7 @@ fn is_whole(opens: &[Utc]) -> bool {
     slots.iter().map(|slot| slot.open).eq(opens.iter().copied())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_bar_is_loaded_at_its_close_and_nothing_is_asked_between() {
     let scene = Scene {
         bars: Some(3),
@@ -269,7 +269,7 @@ async fn each_bar_is_loaded_at_its_close_and_nothing_is_asked_between() {
     assert!(is_whole(&scene.stored_opens().await));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_wait_names_the_bar_and_its_close() {
     let scene = Scene {
         bars: Some(1),
@@ -292,7 +292,7 @@ async fn a_wait_names_the_bar_and_its_close() {
     assert_eq!(ends.len(), 80);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn over_a_weekend_it_waits_for_the_first_close_of_the_week() {
     // The week of currencies ended at 22:00 on Friday.
     let scene = Scene {
@@ -323,7 +323,7 @@ async fn over_a_weekend_it_waits_for_the_first_close_of_the_week() {
     assert!(is_whole(&scene.stored_opens().await));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bar_that_is_late_is_asked_for_after_1_2_and_4_seconds() {
     let scene = Scene {
         bars: Some(1),
@@ -350,7 +350,7 @@ async fn a_bar_that_is_late_is_asked_for_after_1_2_and_4_seconds() {
     assert_eq!(seen.result.unwrap().followed[0].bars, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bar_that_does_not_come_is_noted_and_comes_with_a_later_one() {
     let scene = Scene {
         bars: Some(3),
@@ -385,7 +385,7 @@ async fn a_bar_that_does_not_come_is_noted_and_comes_with_a_later_one() {
     assert!(is_whole(&scene.stored_opens().await));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_is_away_for_hours_leaves_no_hole() {
     let scene = Scene {
         bars: Some(4),
@@ -413,7 +413,7 @@ async fn a_provider_that_is_away_for_hours_leaves_no_hole() {
     assert!(is_whole(&scene.stored_opens().await));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_is_away_at_the_beginning_is_an_error() {
     let begin = utc("2020-03-03T14:20:00Z");
     let scene = Scene {
@@ -426,7 +426,7 @@ async fn a_provider_that_is_away_at_the_beginning_is_an_error() {
     assert!(matches!(error, FetchError::Unanswered { .. }), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_takeover_announces_what_closed_meanwhile_without_a_hole() {
     let mut scene = Scene {
         end: Some(utc("2020-03-03T16:20:00Z")),
@@ -458,7 +458,7 @@ async fn a_takeover_announces_what_closed_meanwhile_without_a_hole() {
     assert!(is_whole(&scene.stored_opens().await));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_bar_noted_as_late_before_a_takeover_is_asked_for_after_it() {
     let mut scene = Scene {
         end: Some(utc("2020-03-03T16:20:00Z")),
@@ -480,7 +480,7 @@ async fn a_bar_noted_as_late_before_a_takeover_is_asked_for_after_it() {
     assert!(is_whole(&scene.stored_opens().await));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_wait_and_keeps_what_is_stored() {
     let scene = Scene {
         end: Some(utc("2020-03-03T15:30:00Z")),
@@ -498,7 +498,7 @@ async fn a_stop_ends_the_wait_and_keeps_what_is_stored() {
     assert_eq!(last, utc("2020-03-03T14:00:00Z"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_ends_before_the_first_close_after_its_time() {
     let scene = Scene {
         until: Some(utc("2020-03-03T16:30:00Z")),
