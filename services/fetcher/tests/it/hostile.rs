@@ -11,19 +11,24 @@ use std::time::Duration;
 use fake_http::exchanges::{Candle, binance, coinbase, kraken};
 use fake_http::yahoo::yahoo;
 use fake_http::{Manner, Reply, Request};
-use fetcher::FetchError;
+use fetcher::breaker::Breaker;
+use fetcher::fetch::{Asking, fetch_as};
+use fetcher::provider::AskingRules;
 use fetcher::waits::with_shown_waits;
+use fetcher::{FetchError, GapSettings};
 use jiff::SignedDuration;
 use market::Utc;
 use schemas::codes::Advice as _;
-use schemas::commands::{FetchBars, FetchMode};
+use schemas::commands::{FetchBars, FetchMode, FetchedSeries};
 use schemas::gaps::GapClass;
 use serde_json::{Value, json};
+use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::fake_exchange::{Exchange, HOUR_S, Place};
 use crate::fetching::{command, memory, run, stored};
+use crate::scripted::Runner;
 
 const CANDLES: i64 = 50;
 
@@ -266,10 +271,32 @@ fn now() -> Utc {
     Utc::from_timestamp(jiff::Timestamp::now())
 }
 
+/// A load that goes on at once where the provider would be left alone for a minute.
+async fn run_without_rest(
+    store: &Store,
+    place: &Place,
+    subject: Subject,
+) -> Result<FetchedSeries, FetchError> {
+    let provider = &*place.provider;
+    let asking = Asking {
+        rules: AskingRules {
+            rest: Duration::from_millis(10),
+            ..provider.asking_rules()
+        },
+        breaker: &Breaker::default(),
+    };
+
+    let load = load_of(subject);
+    let settings = GapSettings::default();
+    let runner = Runner::default();
+    let fetched = fetch_as(store, provider, &load, &settings, now(), &runner, asking);
+    Ok(fetched.await?.series.remove(0))
+}
+
 /// What a load stores, and what the user reads.
 async fn outcome_of(place: &Place, subject: Subject) -> String {
     let store = memory().await;
-    let text = match run(&store, &*place.provider, &load_of(subject), now()).await {
+    let text = match run_without_rest(&store, place, subject).await {
         Ok(loaded) => {
             let absent = loaded.gaps.remaining.get(&GapClass::ProviderEmpty);
             let absent = absent.filter(|_| loaded.work.new == 0);
