@@ -55,7 +55,7 @@ impl Vitals {
     pub(crate) async fn reasons_against(&self) -> Vec<String> {
         match self.0.conditions.get() {
             Some(conditions) => conditions.reasons_against().await,
-            None => vec!["bus: not connected yet".to_owned()],
+            None => vec!["starting: its queues are not open yet".to_owned()],
         }
     }
 
@@ -94,6 +94,9 @@ mod tests {
         let vitals = Vitals::default();
 
         assert_eq!(vitals.stuck(), None);
-        assert_eq!(vitals.reasons_against().await, ["bus: not connected yet"]);
+        assert_eq!(
+            vitals.reasons_against().await,
+            ["starting: its queues are not open yet"]
+        );
     }
 }

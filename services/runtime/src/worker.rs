@@ -155,7 +155,9 @@ pub async fn serve<H: StepHandler>(
         "worker ready"
     );
 
+    // Whoever asks is told that it is ready from now on: its queues are open.
     let vitals = &options.vitals;
+    vitals.watch(announced.conditions.clone());
     match wait_for_end(&bus, shutdown, &announced, &mut slots, vitals).await? {
         End::Killed => Err(WorkerError::Killed),
         End::Requested => {
@@ -177,6 +179,7 @@ struct Announced {
     draining: watch::Sender<bool>,
     faults: Arc<HostFaults>,
     health: Health,
+    conditions: Arc<Conditions>,
     presence: Presence,
     renewals: Renewals,
     _renewing: AbortOnDropHandle<()>,
@@ -204,7 +207,6 @@ impl Announced {
             host_fault: faults.verdict(),
             draining: draining.subscribe(),
         });
-        options.vitals.watch(conditions.clone());
         let changes = PresenceChanges::of(&conditions, GaugeReader::of(options));
         let presence = Presence::start(bus, info.clone(), changes).map_err(WorkerError::Thread)?;
 
@@ -215,7 +217,7 @@ impl Announced {
             let stop = draining.subscribe();
             spawn_housekeeper(bus, store, &worker, stop)
         });
-        let health_endpoint = health.clone().endpoint(info, conditions);
+        let health_endpoint = health.clone().endpoint(info, conditions.clone());
         let answering = answer_queries(bus, &worker, options, health_endpoint).await?;
 
         Ok(Self {
@@ -224,6 +226,7 @@ impl Announced {
             draining,
             faults,
             health,
+            conditions,
             presence,
             renewals,
             _renewing: AbortOnDropHandle::new(renewing),

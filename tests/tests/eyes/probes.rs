@@ -36,7 +36,7 @@ async fn a_process_that_waits_for_its_server_can_be_watched() {
 
     let ready = dummy.get("/readyz");
     assert_eq!(ready.status, 503);
-    assert_eq!(ready.body, "bus: not connected yet\n");
+    assert_eq!(ready.body, "starting: its queues are not open yet\n");
     assert_eq!(dummy.get("/livez").status, 200);
     dummy.page();
 }
