@@ -155,7 +155,7 @@ pub async fn serve<H: StepHandler>(
         "worker ready"
     );
 
-    // Whoever asks is told that it is ready from now on: its queues are open.
+    // Its queues are open: from now on it may be called ready.
     let vitals = &options.vitals;
     vitals.watch(announced.conditions.clone());
     match wait_for_end(&bus, shutdown, &announced, &mut slots, vitals).await? {
