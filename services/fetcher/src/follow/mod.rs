@@ -13,6 +13,7 @@
 //! | killed | the next attempt begins with a load of the tail; bars since the last checkpoint are announced once more |
 //! | another provider's scale, an unknown symbol | the step fails |
 
+mod checkpoint;
 mod clock;
 mod reports;
 mod schedule;
@@ -29,13 +30,13 @@ use schemas::commands::{
 };
 use schemas::errors::ErrorRecord;
 use schemas::progress::{Context, Progress, Waiting};
-use serde::{Deserialize, Serialize};
 use store::Store;
 
 use crate::error::FetchError;
 use crate::fetch::fetch;
 use crate::gap_settings::{ClassMinimums, GapSettings};
 use crate::provider::{Provider, ProviderError};
+pub use checkpoint::FollowCheckpoint;
 pub use clock::{Clock, HostClock};
 use reports::{
     LoadReporter, clock_text, progress_of, wait_for_bar, wait_for_close, wait_for_provider,
@@ -59,15 +60,6 @@ pub struct Source<'a> {
     pub open: &'a (dyn Fn() -> Result<Arc<dyn Provider>, ProviderError> + Sync),
     /// Says what time it is.
     pub clock: &'a dyn Clock,
-}
-
-/// What the next attempt goes on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FollowCheckpoint {
-    /// When following began.
-    pub since: Utc,
-    /// Bars that were due up to here have been announced, or were late.
-    pub announced: Utc,
 }
 
 /// Loads each bar as it closes, until the end of the command or a stop.
