@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use market::{
     Calendar, Instrument, SeriesKey, SeriesKeyError, Timeframe, Utc, check_hours, close_times,
 };
+use schemas::names::MICROS_PER_DAY;
 use store::files::{
     BarFolder, Expected, FileBars, Mapping, clear_name, parse_name, read, read_name,
 };
@@ -35,6 +36,11 @@ const REQUEST_COST: RequestCost = RequestCost {
 /// Rows named in a note, at most.
 const LINES_MAX: usize = 5;
 
+/// 1900-01-01: no series is older.
+const OLDEST: Utc = Utc(-2_208_988_800_000_000);
+/// Labels lie this far ahead of the clock at most: in Tokyo it is tomorrow already.
+const AHEAD_MAX: i64 = MICROS_PER_DAY;
+
 fn open(providers: &Providers) -> Result<Arc<dyn Provider>, ProviderError> {
     let settings = providers.settings();
     let provider = FileProvider::open(&settings.files, settings.mapping())?;
@@ -54,6 +60,8 @@ pub struct FileProvider {
 struct Content {
     bars: RawBars,
     notes: Vec<String>,
+    /// Labels of rows with prices that cannot be used, ascending: a bar is there, and is not known.
+    unusable: Vec<Utc>,
 }
 
 impl FileProvider {
@@ -156,6 +164,13 @@ impl FileProvider {
         let names = self.folder.names().await;
         let names = names.map_err(|source| self.place_error(source))?;
 
+        // Something else under the name of a file is likely what was meant.
+        let odd = self.folder.find_odd(&key.instrument, key.timeframe).await;
+        if let Some((name, kind)) = odd.map_err(|source| self.place_error(source))? {
+            let file = format!("{}/{name}", self.folder.place());
+            return Ok(ProviderError::OddEntry { file, kind });
+        }
+
         // A file whose name has two meanings is likely the one that was asked for.
         if let Some(unclear) = self.unclear(key, &names) {
             return Ok(unclear);
@@ -181,13 +196,53 @@ impl FileProvider {
 }
 
 /// The usable bars of a file, with notes on the others.
-fn content_of(file: &str, read: FileBars, key: &SeriesKey) -> Content {
+fn content_of(file: &str, mut read: FileBars, key: &SeriesKey) -> Content {
+    let impossible = take_out_impossible(&mut read);
     let not_over = lines_not_over(&read, key);
     let mut content = select_usable(file, read);
 
+    let text = format!("rows of {file} with times before 1900 or after tomorrow were left out");
+    content.notes.extend(note_on_lines(&impossible, &text));
     let text = format!("rows of {file} end in the future and were left out");
     content.notes.extend(note_on_lines(&not_over, &text));
     content
+}
+
+/// Takes out the rows with times that no bar can have, so that they do not widen the range that is
+/// looked at; returns their lines.
+fn take_out_impossible(read: &mut FileBars) -> Vec<u64> {
+    let newest = Utc::from_timestamp(Timestamp::now()).plus_micros(AHEAD_MAX);
+    let is_possible = |open: &Utc| (OLDEST..=newest).contains(open);
+    let rows: Vec<bool> = read.bars.open_time.iter().map(is_possible).collect();
+    if rows.iter().all(|is_possible| *is_possible) {
+        return Vec::new();
+    }
+
+    let lines = read.lines.iter().copied().zip(&rows);
+    let (possible, impossible): (Vec<_>, Vec<_>) = lines.partition(|(_, row)| **row);
+    read.bars.keep_rows(&rows);
+    read.lines = possible.into_iter().map(|(line, _)| line).collect();
+    impossible.into_iter().map(|(line, _)| line).collect()
+}
+
+/// What a row without four finite prices is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unpriced {
+    /// It has none at all: the source has no bar.
+    Nothing,
+    /// Some are missing or infinite: the source has a bar, and nobody knows which.
+    Unusable,
+}
+
+fn unpriced(prices: &[f64; 4]) -> Option<Unpriced> {
+    if prices.iter().all(|price| price.is_finite()) {
+        return None;
+    }
+    let is_nothing = prices.iter().all(|price| price.is_nan());
+    Some(match is_nothing {
+        true => Unpriced::Nothing,
+        false => Unpriced::Unusable,
+    })
 }
 
 /// The bars of a file that can be stored: sorted, one bar per label, with prices. Notes name the
@@ -201,17 +256,24 @@ fn select_usable(name: &str, file: FileBars) -> Content {
     } = file;
 
     // A bar without a price cannot be stored; its line in the file lets the user look it up.
-    let mut dropped = Vec::new();
+    let mut empty_lines = Vec::new();
+    let mut unusable_lines = Vec::new();
+    let mut unusable = Vec::new();
     let mut priced = RawBars::default();
     for (bar, line) in bars.iter().zip(lines) {
-        if bar.prices.iter().all(|price| price.is_finite()) {
-            priced.push(bar);
-        } else {
-            dropped.push(line);
+        match unpriced(&bar.prices) {
+            None => priced.push(bar),
+            Some(Unpriced::Nothing) => empty_lines.push(line),
+            Some(Unpriced::Unusable) => {
+                unusable_lines.push(line);
+                unusable.push(bar.open_time);
+            }
         }
     }
     let text = format!("rows of {name} without a price were left out");
-    notes.extend(note_on_lines(&dropped, &text));
+    notes.extend(note_on_lines(&empty_lines, &text));
+    let text = format!("rows of {name} with a price that is missing or infinite were left out");
+    notes.extend(note_on_lines(&unusable_lines, &text));
 
     let rows = priced.len();
     let sorted = priced.sorted();
@@ -222,9 +284,11 @@ fn select_usable(name: &str, file: FileBars) -> Content {
         ));
     }
 
+    unusable.sort_unstable();
     Content {
         bars: sorted,
         notes,
+        unusable,
     }
 }
 
@@ -333,6 +397,14 @@ impl Provider for FileProvider {
             detail: format!("{count} bar files"),
             ..Health::default()
         })
+    }
+
+    fn unusable(&self, key: &SeriesKey, range: &Range<Utc>) -> Vec<Utc> {
+        let labels = self.cached(key).map(|(_, content)| {
+            let unusable = content.unusable.iter().copied();
+            unusable.filter(|label| range.contains(label)).collect()
+        });
+        labels.unwrap_or_default()
     }
 
     fn notes(&self, key: &SeriesKey) -> Vec<String> {

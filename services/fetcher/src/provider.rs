@@ -158,6 +158,12 @@ pub trait Provider: Send + Sync {
     /// Asks for a sign of life, with a request that costs little.
     async fn health(&self) -> Result<Health, ProviderError>;
 
+    /// Labels in a range, ascending, for which it has something that no bar can be made of: bars
+    /// that are missing still, where an answer without them says that there are none.
+    fn unusable(&self, _key: &SeriesKey, _range: &Range<Utc>) -> Vec<Utc> {
+        Vec::new()
+    }
+
     /// What people should know about the last answer for `key`.
     fn notes(&self, _key: &SeriesKey) -> Vec<String> {
         Vec::new()

@@ -91,6 +91,14 @@ pub enum ProviderError {
         #[source]
         source: InstrumentError,
     },
+    /// What has the name of the file is none.
+    #[error("`{file}` is {kind}, not a regular file")]
+    OddEntry {
+        /// Folder and name of the entry.
+        file: String,
+        /// What it is, such as `a named pipe`.
+        kind: &'static str,
+    },
     /// The folder cannot be read.
     #[error("cannot read bar files from `{place}`")]
     Place {
@@ -129,7 +137,7 @@ impl ProviderError {
             Self::Place { .. } | Self::Stopped { .. } => FailureClass::Connection,
             Self::Unknown { .. } => FailureClass::UnknownSymbol,
             Self::Unconfigured { .. } | Self::Unclear { .. } => FailureClass::Request,
-            Self::File(_) | Self::Hours { .. } => FailureClass::Protocol,
+            Self::File(_) | Self::Hours { .. } | Self::OddEntry { .. } => FailureClass::Protocol,
         }
     }
 
@@ -168,7 +176,7 @@ impl Advice for ProviderError {
             Self::Ib(error) => error.code(),
             Self::Unknown { .. } | Self::Unclear { .. } => codes::PROVIDER_UNKNOWN_INSTRUMENT,
             Self::Place { .. } => codes::PROVIDER_UNREACHABLE,
-            Self::File(_) => codes::DATA_INVALID_FILE,
+            Self::File(_) | Self::OddEntry { .. } => codes::DATA_INVALID_FILE,
             Self::Hours { .. } => codes::DATA_WRONG_HOURS,
             Self::Stopped { .. } => codes::SYS_STOPPED,
         }
@@ -193,6 +201,7 @@ impl Advice for ProviderError {
                 source: StoreError::Open { .. },
             } => return name_the_place(place).into(),
             Self::Place { source, .. } => return source.hint(),
+            Self::OddEntry { .. } => "put a regular file in its place, or remove it",
             Self::File(error) => return file_hint(error),
 
             // The calendar that never closes fits bars of any hours, so that nobody is stuck here.

@@ -140,7 +140,11 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
             ));
         }
 
-        let absent = gaps(&slots, state.opens_in(&slots)).into_iter();
+        // What is there and cannot be used is not known to be absent.
+        let mut present = self.provider.unusable(self.key, range);
+        present.extend_from_slice(state.opens_in(&slots));
+        present.sort_unstable();
+        let absent = gaps(&slots, &present).into_iter();
         let intervals = absent.map(|gap| EmptyInterval {
             start: gap.start.0,
             end: gap.end.0,

@@ -37,8 +37,16 @@ impl StoredState {
         self.opens.get(start..end).unwrap_or_default()
     }
 
-    /// Adds the labels of bars that were committed.
+    /// Adds the labels of bars that were committed, which ascend.
     pub(crate) fn add_opens(&mut self, new: &[Utc]) {
+        let Some(first) = new.first() else { return };
+        let place = self.opens.partition_point(|open| open < first);
+
+        // An answer fills one hole, as a rule: to sort millions of labels for each takes seconds.
+        if self.opens.get(place) > new.last() || place == self.opens.len() {
+            self.opens.splice(place..place, new.iter().copied());
+            return;
+        }
         self.opens.extend_from_slice(new);
         self.opens.sort_unstable();
         self.opens.dedup();

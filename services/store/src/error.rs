@@ -69,6 +69,15 @@ pub enum StoreError {
         #[source]
         source: Box<BackendError>,
     },
+    /// A file of somebody else's cannot be read.
+    #[error("cannot read the file `{key}`")]
+    LocalRead {
+        /// Path of the file.
+        key: String,
+        /// The answer of the file system.
+        #[source]
+        source: io::Error,
+    },
     /// An object that a manifest names, or that was asked for by name, is absent.
     #[error("`{key}` does not exist")]
     Missing {
@@ -233,13 +242,16 @@ impl StoreError {
         match self.backend() {
             Some(BackendError::Remote { fault, .. }) => fault.is_transient(),
             Some(BackendError::Local(source)) => !self.is_full() && !is_permanent(source),
-            None => matches!(
-                self,
-                Self::Contended { .. }
-                    | Self::Refused { .. }
-                    | Self::Stopped { .. }
-                    | Self::Silent { .. }
-            ),
+            None => match self {
+                Self::LocalRead { source, .. } => is_passing(source),
+                _ => matches!(
+                    self,
+                    Self::Contended { .. }
+                        | Self::Refused { .. }
+                        | Self::Stopped { .. }
+                        | Self::Silent { .. }
+                ),
+            },
         }
     }
 
@@ -312,6 +324,9 @@ impl StoreError {
                 "check the name, and that every program uses the same store URL"
             }
 
+            Self::LocalRead { .. } => {
+                "put a regular file there that this user may read, or remove what is there"
+            }
             Self::Read { .. } | Self::List { .. } => {
                 "check that the store is reachable and that this user may read it"
             }
@@ -379,6 +394,11 @@ impl Advice for StoreError {
             ),
         }
     }
+}
+
+/// True for an answer of the system that another try may not get, such as that of a lost disk.
+fn is_passing(error: &io::Error) -> bool {
+    error.raw_os_error().is_some() && error.kind() != io::ErrorKind::PermissionDenied
 }
 
 /// True for failures on this machine that stay until a person changes something.

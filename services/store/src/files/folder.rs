@@ -1,20 +1,27 @@
 //! A folder of bar files called `SYMBOL_TIMEFRAME.csv`, `.parquet` or by another ending of bars, on
 //! disk or in an object store.
 
-use std::io;
+use std::fs::{File, FileType};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use market::{Instrument, InstrumentError, Timeframe};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use rustix::fs::{Mode, OFlags};
 
 use super::container::ENDINGS;
 use crate::backend::{folder_of, open_backend, process_environment};
 use crate::{Store, StoreError};
 
-/// A place to read files from; never written.
+/// Bytes that are read from a disk before a look whether anybody still waits for them.
+const CHUNK_BYTES: u64 = 4 << 20;
+
+/// A place to read files from; never written. On disk only regular files are read, and none is
+/// waited for: one odd entry concerns nobody but those who ask for it.
 #[derive(Clone, Debug)]
 pub struct BarFolder {
     store: Store,
@@ -71,11 +78,7 @@ impl BarFolder {
     async fn local_names(&self, folder: PathBuf) -> Result<Vec<String>, StoreError> {
         let listed = tokio::task::spawn_blocking(move || file_names_in(&folder)).await;
         let names = listed.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
-
-        names.map_err(|source| StoreError::Open {
-            url: self.place().to_owned(),
-            source: Box::new(source),
-        })
+        names.map_err(|source| self.open_error(source))
     }
 
     async fn remote_names(&self) -> Result<Vec<String>, StoreError> {
@@ -106,29 +109,124 @@ impl BarFolder {
         }))
     }
 
-    /// The bytes of a file.
+    /// An entry on disk that has the name of `timeframe` bars of `instrument` and is no regular
+    /// file: its name, and what it is.
     ///
     /// # Errors
-    /// It is absent or cannot be read.
+    /// The folder cannot be listed.
+    pub async fn find_odd(
+        &self,
+        instrument: &Instrument,
+        timeframe: Timeframe,
+    ) -> Result<Option<(String, &'static str)>, StoreError> {
+        let Some(folder) = self.local.clone() else {
+            return Ok(None);
+        };
+        let series = (instrument.clone(), timeframe);
+        let looked = tokio::task::spawn_blocking(move || {
+            let names = names_in(&folder)?.into_iter();
+            let mut of_series = names.filter(|name| parse_name(name).as_ref() == Some(&series));
+            Ok(of_series.find_map(|name| Some((kind_if_odd(&folder.join(&name))?, name))))
+        });
+
+        let odd_entry = looked
+            .await
+            .unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+        let odd_entry = odd_entry.map_err(|source| self.open_error(source))?;
+        Ok(odd_entry.map(|(kind, name)| (name, kind)))
+    }
+
+    /// The bytes of a file. Whoever drops this ends the reading as well.
+    ///
+    /// # Errors
+    /// It is absent, no regular file, or cannot be read.
     pub async fn read(&self, name: &str) -> Result<Bytes, StoreError> {
-        let bytes = self.store.get(name).await?;
-        bytes.ok_or_else(|| StoreError::Missing {
-            key: format!("{}/{name}", self.place()),
-        })
+        let key = format!("{}/{name}", self.place());
+        let Some(folder) = &self.local else {
+            let bytes = self.store.get(name).await?;
+            return bytes.ok_or(StoreError::Missing { key });
+        };
+
+        let path = folder.join(name);
+        let reader = Arc::new(());
+        let waits = Arc::downgrade(&reader);
+        let read = tokio::task::spawn_blocking(move || read_regular(&path, &waits));
+        let bytes = read
+            .await
+            .unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+        drop(reader);
+        bytes
+            .map(Bytes::from)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => StoreError::Missing { key },
+                _ => StoreError::LocalRead { key, source },
+            })
+    }
+
+    fn open_error(&self, source: io::Error) -> StoreError {
+        StoreError::Open {
+            url: self.place().to_owned(),
+            source: Box::new(source),
+        }
     }
 }
 
-/// Names of the files directly in a folder; those that are not UTF-8 are left out.
+/// Reads a regular file to its end, as long as somebody waits for it. A pipe without a writer and a
+/// device are opened without waiting, and refused.
+fn read_regular(path: &Path, waits: &Weak<()>) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        let kind = name_kind(metadata.file_type());
+        return Err(io::Error::other(format!(
+            "it is {kind}, not a regular file"
+        )));
+    }
+
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    while waits.strong_count() > 0 {
+        let chunk = (&mut file).take(CHUNK_BYTES).read_to_end(&mut bytes)?;
+        if chunk == 0 {
+            return Ok(bytes);
+        }
+    }
+    Err(io::Error::other("nobody waits for it any more"))
+}
+
+/// What an entry is that is no regular file, nor a link to one.
+fn kind_if_odd(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => None,
+        Ok(metadata) => Some(name_kind(metadata.file_type())),
+        Err(_) => Some("a link that leads to no file"),
+    }
+}
+
+/// What is no regular file, in a sentence.
+fn name_kind(file_type: FileType) -> &'static str {
+    match file_type {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_char_device() || kind.is_block_device() => "a device",
+        _ => "something else",
+    }
+}
+
+/// Names of the files directly in a folder. A link counts as what it leads to; one that leads
+/// nowhere is no file.
 fn file_names_in(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = names_in(folder)?;
+    names.retain(|name| folder.join(name).is_file());
+    Ok(names)
+}
+
+/// Names of everything directly in a folder; those that are not UTF-8 are left out.
+fn names_in(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        // A link counts as what it leads to; one that leads nowhere is no file.
-        if entry.path().is_file()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            names.push(name);
-        }
+        names.extend(entry?.file_name().into_string());
     }
     Ok(names)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use market::{Instrument, SeriesKey, Timeframe, Utc};
@@ -452,6 +453,45 @@ async fn a_folder_finds_the_file_of_a_series() {
     assert_eq!(file.as_deref(), Some("AAPL_1h.csv"));
     let absent = source.find(&ibm, Timeframe::HOUR_1).await.unwrap();
     assert_eq!(absent, None);
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_without_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("AAPL_1h.csv");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    symlink("IBM_1h.csv", folder.path().join("IBM_1h.csv")).unwrap();
+    symlink("/dev/zero", folder.path().join("SPY_1h.csv")).unwrap();
+    std::fs::write(folder.path().join("QQQ_1h.csv"), "time").unwrap();
+    let source = BarFolder::open(folder.path().to_str().unwrap()).unwrap();
+
+    // One entry that leads nowhere does not hide the others.
+    assert_eq!(source.names().await.unwrap(), ["QQQ_1h.csv"]);
+    assert_eq!(source.read("QQQ_1h.csv").await.unwrap(), "time");
+    let odd = [
+        ("AAPL", "a named pipe"),
+        ("IBM", "a link that leads to no file"),
+        ("SPY", "a device"),
+    ];
+    for (symbol, kind) in odd {
+        let name = format!("{symbol}_1h.csv");
+        let instrument = Instrument::parse(symbol).unwrap();
+        let entry = source
+            .find_odd(&instrument, Timeframe::HOUR_1)
+            .await
+            .unwrap();
+        assert_eq!(entry, Some((name.clone(), kind)));
+
+        // Even where it has become one after the folder was listed.
+        let error = source.read(&name).await.unwrap_err();
+        assert!(
+            !error.hint().is_empty() && error.to_string().contains(&name),
+            "{error}"
+        );
+    }
+    let absent = source.read("GONE_1h.csv").await.unwrap_err();
+    assert_eq!(absent.code(), schemas::codes::STORE_MISSING);
 }
 
 #[test]
