@@ -21,7 +21,7 @@ struct Endless {
 }
 
 /// One of each kind, in a system without a fetcher.
-const ENDLESS: [Endless; 4] = [
+const ENDLESS: [Endless; 5] = [
     Endless {
         kind: "dummy",
         line: "dummy start --duration 600 --iterations 600",
@@ -38,6 +38,11 @@ const ENDLESS: [Endless; 4] = [
         says: "no fetcher is running",
     },
     Endless {
+        kind: "data",
+        line: "data follow EURUSD --timeframe 1h",
+        says: "no fetcher serves",
+    },
+    Endless {
         kind: "train",
         line: "train eurusd_rsi_macd",
         says: "no fetcher is running",
@@ -45,10 +50,14 @@ const ENDLESS: [Endless; 4] = [
 ];
 
 /// Command lines of operations that complete soon.
-const SHORT: [(&str, &str); 3] = [
+const SHORT: [(&str, &str); 4] = [
     ("dummy", "dummy start --duration 0.1 --iterations 2"),
     ("family", "run short.yaml"),
     ("data", "data load SPY --mode full"),
+    (
+        "data",
+        "data follow EURUSD --timeframe 1h --until 2020-01-01",
+    ),
 ];
 
 /// A system of these services in a folder with files of operations.
@@ -112,6 +121,28 @@ fn ctrl_c_cancels_every_kind_on_every_screen() {
             assert_eq!(screen.until_ended(), Some(130), "{}", screen.text());
             assert_eq!(state_of_last(folder.path()), "cancelled", "{line}");
         }
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_follower_that_waits_for_a_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let _system = start_system(folder.path(), "dummy,fetcher");
+
+    for columns in [80, 120] {
+        let line = "data follow EURUSD --timeframe 1h";
+        let mut screen = Terminal::start(folder.path(), &words_of(line), columns);
+        screen.until(" for the bar ");
+        let status = run_line(folder.path(), "status last");
+        // Instants as people read them, in UTC.
+        let today = jiff::Timestamp::now().strftime("%Y-%m-%dT").to_string();
+        let said = format!("checkpoint: announced {today}");
+        assert!(status.out.contains(&said), "{}", status.out);
+
+        screen.type_keys("\x03");
+        screen.until("Cancelled data op_data_");
+        assert_eq!(screen.until_ended(), Some(130), "{}", screen.text());
+        assert_eq!(state_of_last(folder.path()), "cancelled");
     }
 }
 

@@ -25,11 +25,17 @@ mod forced;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod killed_follows;
+#[cfg(test)]
+mod killed_loads;
+#[cfg(test)]
 mod latency;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod odd_files;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
