@@ -396,9 +396,11 @@ impl Advice for StoreError {
     }
 }
 
-/// True for an answer of the system that another try may not get, such as that of a lost disk.
+/// True for an answer of the system that another try may not get. What cannot be read for any other
+/// reason, such as a bad sector, is the matter of its own file.
 fn is_passing(error: &io::Error) -> bool {
-    error.raw_os_error().is_some() && error.kind() != io::ErrorKind::PermissionDenied
+    use io::ErrorKind::{StaleNetworkFileHandle, TimedOut};
+    matches!(error.kind(), StaleNetworkFileHandle | TimedOut)
 }
 
 /// True for failures on this machine that stay until a person changes something.

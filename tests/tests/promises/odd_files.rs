@@ -150,6 +150,12 @@ async fn an_odd_entry_concerns_only_its_own_series() {
         assert!(message.contains(&said), "{message}");
     }
 
+    // A regular file that nobody can read from its beginning.
+    symlink("/proc/self/mem", system.path("MSFT_1h.csv")).unwrap();
+    let (_, message) = failure_of(&system.load("MSFT").await);
+    let said = "MSFT_1h.csv`: Input/output error";
+    assert!(message.contains(said), "{message}");
+
     // A link to a file is as good as the file.
     for symbol in ["crypto:BTC/USD", "crypto:ETH/USD"] {
         let record = system.load(symbol).await;

@@ -13,6 +13,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use rustix::fs::{Mode, OFlags};
 
+use super::FILE_BYTES_MAX;
 use super::container::ENDINGS;
 use crate::backend::{folder_of, open_backend, process_environment};
 use crate::{Store, StoreError};
@@ -184,7 +185,13 @@ fn read_regular(path: &Path, waits: &Weak<()>) -> io::Result<Vec<u8>> {
         )));
     }
 
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    if metadata.len() > FILE_BYTES_MAX {
+        let gib_max = FILE_BYTES_MAX >> 30;
+        return Err(io::Error::other(format!("it has more than {gib_max} GiB")));
+    }
+
+    let mut bytes = Vec::new();
+    bytes.try_reserve(usize::try_from(metadata.len()).unwrap_or(0))?;
     while waits.strong_count() > 0 {
         let chunk = (&mut file).take(CHUNK_BYTES).read_to_end(&mut bytes)?;
         if chunk == 0 {
@@ -264,6 +271,30 @@ mod tests {
     fn read(name: &str) -> Option<String> {
         let (instrument, timeframe) = parse_name(name)?;
         Some(format!("{instrument} {timeframe}"))
+    }
+
+    #[test]
+    fn a_file_is_read_only_while_somebody_waits_for_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("EURUSD_1h.csv");
+        std::fs::write(&path, "time").unwrap();
+
+        let reader = Arc::new(());
+        let waits = Arc::downgrade(&reader);
+        assert_eq!(read_regular(&path, &waits).unwrap(), b"time");
+        drop(reader);
+        let error = read_regular(&path, &waits).unwrap_err();
+        assert_eq!(error.to_string(), "nobody waits for it any more");
+
+        // Never read into memory: it would not fit.
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(5 << 30)
+            .unwrap();
+        let error = read_regular(&path, &waits).unwrap_err();
+        assert_eq!(error.to_string(), "it has more than 4 GiB");
     }
 
     #[test]
