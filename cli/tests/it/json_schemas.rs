@@ -49,6 +49,8 @@ data-show: data show EURUSD --timeframe 1h --rows 2
 data-gaps: data gaps EURUSD --timeframe 1h
 status: status
 workers: workers
+doctor: doctor
+doctor: doctor --deep
 strategies-validate: strategies validate eurusd_rsi_macd
 ";
 

@@ -13,6 +13,8 @@ mod conformance;
 #[cfg(test)]
 mod data_train_models;
 #[cfg(test)]
+mod deep_check;
+#[cfg(test)]
 mod deleted_models;
 #[cfg(test)]
 mod devices;

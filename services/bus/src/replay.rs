@@ -18,14 +18,18 @@ const READER_TTL: Duration = Duration::from_secs(5);
 const BATCH_MAX: usize = 5_000;
 
 /// One message as a stream holds it.
-pub(crate) struct StoredMessage {
-    pub(crate) sequence: u64,
-    pub(crate) subject: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// The subject it was published on; of a bucket it ends in the key.
+    pub subject: String,
     /// When the server stored it.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// False for the marker that a bucket keeps of a removed key.
-    pub(crate) is_value: bool,
-    pub(crate) payload: Bytes,
+    pub is_value: bool,
+    /// What was published.
+    pub payload: Bytes,
 }
 
 impl Bus {
@@ -37,11 +41,26 @@ impl Bus {
         from: u64,
         until: u64,
     ) -> Result<Vec<StoredMessage>, BusError> {
+        let mut stored = Vec::new();
+        let sequences = from..=until;
+        self.replay_each(stream, filter, sequences, |message| stored.push(message))
+            .await?;
+        Ok(stored)
+    }
+
+    /// The same, one message after the other: of all of them no more than a batch is in memory.
+    pub(crate) async fn replay_each(
+        &self,
+        stream: &str,
+        filter: &str,
+        sequences: RangeInclusive<u64>,
+        mut visit: impl FnMut(StoredMessage),
+    ) -> Result<(), BusError> {
         // A reader of its own that the server forgets soon: nothing is acknowledged, and nothing is
         // left behind when the process dies.
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
-                start_sequence: from.max(1),
+                start_sequence: (*sequences.start()).max(1),
             },
             filter_subject: filter.to_owned(),
             ack_policy: AckPolicy::None,
@@ -54,31 +73,31 @@ impl Bus {
         let consumer = consumer.map_err(read_failed(stream))?;
         let mut pending = usize::try_from(consumer.cached_info().num_pending).unwrap_or(usize::MAX);
 
-        let mut stored: Vec<StoredMessage> = Vec::new();
+        let mut next = None;
         while pending > 0 {
-            let next = stored.last().map(|last| last.sequence + 1);
-            let count = batch_of(from..=until, next, pending);
+            let count = batch_of(sequences.clone(), next, pending);
             let fetch = consumer.fetch().max_messages(count);
             let mut messages = fetch.messages().await.map_err(read_failed(stream))?;
-            let count_before = stored.len();
 
+            let mut count = 0;
             while let Some(message) = messages.next().await {
                 let message = message.map_err(read_failed(stream))?;
                 let message = StoredMessage::read(message, stream)?;
-                if message.sequence > until {
-                    return Ok(stored);
+                if message.sequence > *sequences.end() {
+                    return Ok(());
                 }
-                stored.push(message);
+                next = Some(message.sequence + 1);
+                count += 1;
+                visit(message);
             }
 
             // An empty batch means that what was pending has been removed meanwhile.
-            let count = stored.len() - count_before;
             if count == 0 {
                 break;
             }
             pending = pending.saturating_sub(count);
         }
-        Ok(stored)
+        Ok(())
     }
 }
 

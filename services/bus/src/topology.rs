@@ -284,7 +284,7 @@ fn bucket(name: &str, max_age: Duration, text: &str) -> Config {
 }
 
 /// Name of the stream behind a bucket.
-pub(crate) fn bucket_stream(bucket: &str) -> String {
+pub fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")
 }
 

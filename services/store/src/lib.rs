@@ -67,6 +67,7 @@ mod parquet_columns;
 mod parquet_file;
 mod probe;
 mod raw_bars;
+mod raw_objects;
 mod remarks;
 mod report;
 mod series;
@@ -92,6 +93,7 @@ pub use names::RenameOutcome;
 pub use numbering::VersionNumbering;
 pub use object::{Store, is_missing_folder, sha256_hex};
 pub use raw_bars::{ALL_TIME, RawBar, RawBars, keep_rows};
+pub use raw_objects::{RawContent, RawObject};
 pub use report::{StoredReports, report_key, report_sha256};
 pub use series::{
     COMMIT_TIME_MAX, CommitOutcome, Edit, SeriesSnapshot, StoredSeries, content_sha256,

@@ -1,6 +1,7 @@
 //! `ktrdr doctor`: every setting with its origin, and whether every part of the system can be used.
 
 mod check;
+mod deep;
 mod devices;
 mod programs;
 mod schedules;
@@ -12,14 +13,16 @@ use schemas::errors::chain;
 use serde_json::json;
 use store::{REGISTRY_URL, Store};
 
-use crate::console::{Exit, Failure};
+use crate::console::{Exit, Failure, extended};
 use crate::context::{Context, Setup};
 use check::{Check, any_bad};
+use deep::Checked;
 
 /// `ktrdr doctor` and how far it looks.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Read the records of all operations, not only of those that are not over.
+    /// Read everything that the server and the store hold, and judge it by the rules of
+    /// docs/operating.md: what looks wrong is read again before it is said.
     #[arg(long)]
     deep: bool,
     /// Train one example on the CPU and on each GPU of this host and compare the losses, instead
@@ -43,15 +46,22 @@ pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Fa
     // Without a server the other checks are still worth making: they need none.
     let bus = context.bus_of_any_profile().await;
     let is_reachable = bus.is_ok();
+    let mut deep = None;
     match bus {
-        Ok(bus) => checks.extend(server::check_server(&bus, setup, args.deep).await),
+        Ok(bus) => {
+            checks.extend(server::check_server(&bus, setup, args.deep).await);
+            if args.deep {
+                deep = Some(deep::check(&bus, &context.output).await?);
+            }
+        }
         Err(failure) => checks.push(failed_check("server", failure)),
     }
     checks.push(check_store(context).await?);
     checks.extend(programs::check_programs(&context.environment, &context.working_directory).await);
 
-    show_checks(context, setup, &checks);
-    Ok(match (is_reachable, any_bad(&checks)) {
+    show_checks(context, setup, &checks, deep.as_ref());
+    let has_fault = deep.is_some_and(|deep| deep.has_fault());
+    Ok(match (is_reachable, any_bad(&checks) || has_fault) {
         (false, _) => Exit::Unreachable,
         (true, true) => Exit::Failed,
         (true, false) => Exit::Done,
@@ -110,18 +120,20 @@ async fn check_registry_store(context: &Context) -> Check {
     }
 }
 
-fn show_checks(context: &Context, setup: &Setup, checks: &[Check]) {
+fn show_checks(context: &Context, setup: &Setup, checks: &[Check], deep: Option<&Checked>) {
     let output = &context.output;
     let system = setup
         .system
         .as_ref()
         .map(|system| system.path.display().to_string());
-    output.json(&json!({
+    let line = json!({
         "type": "doctor",
         "settings": setup.settings.entries,
         "system": system,
         "checks": checks,
-    }));
+    });
+    let deep_value = deep.map(|deep| ("deep", deep.to_json()));
+    output.json(&extended(&line, deep_value));
 
     // The system comes first, because it explains where the settings below are from.
     if let Some(path) = system {
@@ -131,5 +143,8 @@ fn show_checks(context: &Context, setup: &Setup, checks: &[Check]) {
     output.line("");
     for check in checks {
         check.print(output);
+    }
+    if let Some(deep) = deep {
+        deep.print(output);
     }
 }

@@ -60,7 +60,12 @@ pub(crate) const PAGES: &[Page] = &[
     page(
         "doctor",
         ASK,
-        &["ktrdr doctor", "ktrdr doctor --json", "ktrdr doctor --gpu"],
+        &[
+            "ktrdr doctor",
+            "ktrdr doctor --deep",
+            "ktrdr doctor --json",
+            "ktrdr doctor --gpu",
+        ],
     ),
     page("infra", ASK, &["ktrdr infra check"]),
     page(
