@@ -15,6 +15,8 @@ mod data_train_models;
 #[cfg(test)]
 mod deep_check;
 #[cfg(test)]
+mod deep_objects;
+#[cfg(test)]
 mod deleted_models;
 #[cfg(test)]
 mod devices;

@@ -51,7 +51,10 @@ pub(crate) async fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, Fa
         Ok(bus) => {
             checks.extend(server::check_server(&bus, setup, args.deep).await);
             if args.deep {
-                deep = Some(deep::check(&bus, &context.output).await?);
+                // What keeps the store from being opened, its own check says.
+                let store = context.existing_store().await.ok();
+                let store = store.as_ref();
+                deep = Some(deep::check(&bus, store, &context.output).await?);
             }
         }
         Err(failure) => checks.push(failed_check("server", failure)),

@@ -8,6 +8,8 @@ use schemas::commands::Spread;
 use schemas::events::{Event, What};
 use schemas::ids::{OperationId, Service, StepNumber, WorkerId};
 use schemas::operation::{OperationRecord, OperationState, StepState};
+use serde_json::Value;
+use store::report_sha256;
 
 use super::rules::Rule;
 
@@ -41,6 +43,10 @@ pub(super) struct Count {
     pub(super) commands: u64,
     /// Other messages, and values of buckets.
     pub(super) others: u64,
+    /// Objects of the store.
+    pub(super) objects: u64,
+    /// Bytes of their content that were read.
+    pub(super) bytes: u64,
 }
 
 /// One schedule and its timer.
@@ -94,6 +100,8 @@ pub(super) struct RecordFacts {
     pub(super) parent: Option<(OperationId, u32)>,
     /// The children that its plan makes, without their requests.
     pub(super) spreads: Vec<Spread>,
+    /// Keys of the reports that its results name.
+    pub(super) reports: Vec<String>,
     /// When it was written last.
     pub(super) updated_at: Timestamp,
     /// When it ended.
@@ -110,6 +118,8 @@ pub(super) struct StepFacts {
     pub(super) submission: u32,
     pub(super) attempt: u32,
     pub(super) has_checkpoint: bool,
+    /// Key of its checkpoint, where that is an object.
+    pub(super) checkpoint: Option<String>,
     pub(super) holder: Option<WorkerId>,
     pub(super) finished_at: Option<Timestamp>,
 }
@@ -185,6 +195,7 @@ impl RecordFacts {
                 submission: step.submission,
                 attempt: step.attempt,
                 has_checkpoint: !step.checkpoint.is_null(),
+                checkpoint: checkpoint_key(&step.checkpoint),
                 holder: step.holder.as_ref().map(|holder| holder.worker.clone()),
                 finished_at: step.finished_at,
             }
@@ -199,6 +210,7 @@ impl RecordFacts {
             cancel_floor: record.cancel_floor,
             parent: parent.map(|parent| (parent.op.clone(), parent.index)),
             spreads: spreads_of(record),
+            reports: reports_of(record),
             updated_at: record.updated_at,
             finished_at: record.finished_at,
         }
@@ -217,6 +229,21 @@ impl RecordFacts {
         let steps = self.numbered();
         steps.filter(move |step| open(&step.1) && Some(step.1.stage) == stage)
     }
+}
+
+/// The reports that results consist of, or name at their first level.
+fn reports_of(record: &OperationRecord) -> Vec<String> {
+    let results = record.steps.iter().map(|step| &step.result);
+    let fields = results.filter_map(Value::as_object);
+    let texts = fields.flat_map(|fields| fields.values().filter_map(Value::as_str));
+    let reports = texts.filter(|text| report_sha256(text).is_some());
+    reports.map(str::to_owned).collect()
+}
+
+/// The checkpoint, if it is the key of an object and no value of its own.
+fn checkpoint_key(checkpoint: &Value) -> Option<String> {
+    let key = checkpoint.as_str()?;
+    key.starts_with("checkpoints/").then(|| key.to_owned())
 }
 
 /// The steps that make children, without the requests of these, which may be long.

@@ -8,6 +8,7 @@
 mod facts;
 mod finding;
 mod judge;
+mod objects;
 mod reading;
 mod report;
 mod rules;
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use bus::Bus;
 use jiff::Timestamp;
+use store::Store;
 use tokio::time::{Instant, timeout_at};
 
 use crate::console::{Failure, Output};
-use facts::Count;
+use facts::{Count, Facts};
 use finding::Finding;
-use rules::Weight;
+use rules::{Rule, Weight};
 
 /// Waits for an acknowledgement after which a sweep has put right what it can: it looks every two,
 /// leaves alone what is younger than two, and may have begun a moment before.
@@ -50,7 +52,11 @@ impl Checked {
 ///
 /// # Errors
 /// The server cannot be asked.
-pub(super) async fn check(bus: &Bus, output: &Output) -> Result<Checked, Failure> {
+pub(super) async fn check(
+    bus: &Bus,
+    store: Option<&Store>,
+    output: &Output,
+) -> Result<Checked, Failure> {
     let started = Instant::now();
     let grace = bus.timing().ack_wait * SWEPT_AFTER_WAITS;
     let facts = reading::read(bus).await?;
@@ -77,11 +83,37 @@ pub(super) async fn check(bus: &Bus, output: &Output) -> Result<Checked, Failure
         checked.read_again(bus).await?;
     }
 
+    if let Some(store) = store {
+        checked.check_objects(bus, store, &facts).await?;
+    }
     checked.took = started.elapsed();
     Ok(checked)
 }
 
 impl Checked {
+    /// Adds what the store says.
+    async fn check_objects(
+        &mut self,
+        bus: &Bus,
+        store: &Store,
+        facts: &Facts,
+    ) -> Result<(), Failure> {
+        let mut objects = objects::check(store, facts).await?;
+        self.count.objects = objects.objects;
+        self.count.bytes = objects.bytes;
+
+        // A step that goes on has another checkpoint now, and the one before may be gone.
+        let lost = |finding: &Finding| finding.rule == Rule::CheckpointMissing;
+        if objects.findings.iter().any(lost) {
+            let named = objects::checkpoints_of(&reading::read(bus).await?);
+            let findings = &mut objects.findings;
+            findings.retain(|finding| !lost(finding) || named.contains(&finding.subject));
+        }
+        self.findings.append(&mut objects.findings);
+        self.findings.sort();
+        Ok(())
+    }
+
     /// Keeps what another reading finds as well.
     async fn read_again(&mut self, bus: &Bus) -> Result<(), Failure> {
         let facts = reading::read(bus).await?;

@@ -26,6 +26,8 @@ impl Checked {
                 "events": self.count.events,
                 "commands": self.count.commands,
                 "others": self.count.others,
+                "objects": self.count.objects,
+                "bytes": self.count.bytes,
             },
             "seconds": self.took.as_secs_f64(),
         })
@@ -62,12 +64,14 @@ impl Checked {
             times => format!("{times} times"),
         };
         let read = format!(
-            "deep check: {} records, {} events, {} commands and {} other messages, read {times} \
-             in {:.1} s",
+            "deep check: {} records, {} events, {} commands and {} other messages, read {times}; \
+             {} objects, {:.1} MB of content; {:.1} s",
             count.records,
             count.events,
             count.commands,
             count.others,
+            count.objects,
+            count.bytes as f64 / 1e6,
             self.took.as_secs_f64()
         );
 

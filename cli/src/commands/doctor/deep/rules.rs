@@ -163,6 +163,49 @@ rules! {
         "a schedule that is due is started",
         "its operation does not run",
         "start a fetcher, a registry or a family service; `ktrdr schedule show {}`";
+    DocumentUnreadable: "document-unreadable" Fault,
+        "every manifest and every other document of the store is intact, and lies where it says",
+        "what it names cannot be used",
+        "bring `{}` back from a backup of the store; `ktrdr store gc` must not run before";
+    ManifestLost: "manifest-lost" Fault,
+        "the newest revision of a series has its manifest, not only a copy of it",
+        "somebody has deleted it; the copy is read in its place",
+        "bring `{}` back from its copy beside it; look for who deletes objects";
+    ObjectMissing: "object-missing" Fault,
+        "every object that a document names is there",
+        "what it is part of cannot be read",
+        "bring `{}` back from a backup of the store; bars are loaded again by \
+         `ktrdr data load --mode full`";
+    ObjectDamaged: "object-damaged" Fault,
+        "an object has the size and the SHA-256 that a document says, to its last byte",
+        "what it is part of cannot be read",
+        "look at the disk of the store; bring `{}` back from a backup of it";
+    NumberMissing: "number-missing" Fault,
+        "versions of a model, changes of an alias, a name, a tag or a note, deletions and \
+         confirmations are numbered from 1 without a gap",
+        "something that was recorded is gone, and nobody can undo or count it",
+        "bring `{}` back from a backup of the store";
+    EffectTwice: "effect-twice" Fault,
+        "an operation, or each training of a sweep, has registered one version",
+        "work that was done twice counts twice",
+        "`ktrdr models delete` hides the later one; report it as a bug";
+    AliasBroken: "alias-broken" Fault,
+        "an alias stands for a version that is there",
+        "whoever asks for it gets nothing",
+        "`ktrdr models promote` gives the alias to another version; `ktrdr models aliases` lists \
+         all";
+    CheckpointMissing: "checkpoint-missing" Fault,
+        "the checkpoint that a step would go on from is in the store",
+        "the step starts from an earlier one, or from the beginning",
+        "nothing, if that is acceptable; otherwise bring `{}` back from a backup of the store";
+    ObjectUnnamed: "object-unnamed" Note,
+        "a part that is older than an hour is named by a document",
+        "it takes room: a program was interrupted while it wrote",
+        "`ktrdr store gc` finds what nothing needs";
+    CheckpointLeft: "checkpoint-left" Note,
+        "checkpoints belong to an operation that may go on from them",
+        "they take room",
+        "`ktrdr checkpoints prune` removes them";
     ScheduleWithoutTimer: "schedule-without-timer" Note,
         "a schedule has a timer for its next instant",
         "it will start late, once a sweep finds that it is overdue",

@@ -4,6 +4,8 @@ mod families;
 mod operations;
 mod schedules;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use super::facts::Facts;
 use super::finding::Finding;
