@@ -1,7 +1,7 @@
 //! `ktrdr doctor --deep`: a system with one fault of each rule, made on purpose, and healthy ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nats_test_server::Client;
 use nix::sys::signal::Signal;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::deep_objects::OBJECT_FAULTS;
 use crate::program::{run_in, run_in_system};
-use crate::running_up::{RunningUp, connect_to};
+use crate::running_up::{RunningUp, connect_to, programs_of, send_to, start_operation};
 
 /// Bytes that are neither JSON nor MessagePack.
 const NONSENSE: &[u8] = b"\xc1\xff\x00";
@@ -203,6 +203,32 @@ fn after_a_mixed_run_no_rule_is_broken() {
         "{}",
         read("deep.txt")
     );
+}
+
+#[test]
+fn a_busy_system_with_a_killed_worker_is_no_fault() {
+    const ROUNDS: usize = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let _system = RunningUp::start(folder);
+    let long = "dummy start --duration 3 --iterations 60 --checkpoint-every 5";
+
+    for round in 0..ROUNDS {
+        start_operation(folder, "dummy start --duration 0.3 --iterations 3");
+        let cancelled = start_operation(folder, long);
+        run_in(folder, &["cancel", &cancelled, "--quiet"]);
+        start_operation(folder, long);
+        if round == ROUNDS / 2 {
+            let is_dummy = |link: &PathBuf| {
+                let program = link.read_link().unwrap_or_default();
+                program.ends_with("ktrdr-dummy")
+            };
+            let dummy = programs_of(folder).into_iter().find(is_dummy);
+            send_to(&dummy.unwrap(), Signal::SIGKILL);
+        }
+
+        assert_eq!(findings_in(folder).0, BTreeMap::new(), "round {round}");
+    }
 }
 
 /// What is expected: subjects with the one rule that each breaks.

@@ -122,6 +122,8 @@ fn break_file(number: usize, objects: &Objects) -> (String, &'static str) {
             objects.remove(&key);
             (key, "object-missing")
         }
+
+        // Their content, their numbers and their names.
         3 => {
             let key = objects.key("artifacts", "model.safetensors");
             objects.lengthen(&key);

@@ -39,9 +39,9 @@ impl Finding {
         }
     }
 
-    /// Whether two readings have found the same.
-    pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        (self.rule, &self.subject, &self.what) == (other.rule, &other.subject, &other.what)
+    /// What two readings that have found the same agree in.
+    pub(super) fn identity(&self) -> (Rule, &str, &str) {
+        (self.rule, &self.subject, &self.what)
     }
 
     /// How long whoever is at work may still take to put it right; none where it counts now.

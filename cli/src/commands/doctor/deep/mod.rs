@@ -14,6 +14,7 @@ mod report;
 mod rules;
 mod values;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bus::Bus;
@@ -118,9 +119,10 @@ impl Checked {
     async fn read_again(&mut self, bus: &Bus) -> Result<(), Failure> {
         let facts = reading::read(bus).await?;
         let again = judge::judge(&facts);
+        let same: BTreeSet<_> = again.iter().map(Finding::identity).collect();
 
         self.findings
-            .retain(|finding| again.iter().any(|other| other.is_same_as(finding)));
+            .retain(|finding| same.contains(&finding.identity()));
         self.readings += 1;
         Ok(())
     }

@@ -175,7 +175,7 @@ rules! {
         "every object that a document names is there",
         "what it is part of cannot be read",
         "bring `{}` back from a backup of the store; bars are loaded again by \
-         `ktrdr data load --mode full`";
+         `ktrdr data load SYMBOL --mode full`";
     ObjectDamaged: "object-damaged" Fault,
         "an object has the size and the SHA-256 that a document says, to its last byte",
         "what it is part of cannot be read",
@@ -230,6 +230,8 @@ impl Serialize for Rule {
 mod tests {
     use std::path::Path;
 
+    use clap::error::ErrorKind;
+
     use super::*;
 
     const HEADER: &str = "| Rule | What holds | Where it does not | Then |\n|---|---|---|---|\n";
@@ -243,6 +245,37 @@ mod tests {
         // What stands for a subject is a word there.
         let next = text.next.replace("{}", "NAME");
         format!("| {name} | {} | {} | {next} |\n", text.holds, text.why)
+    }
+
+    /// The commands in what to do, with an operation in the place of the subject.
+    fn commands_of(rule: Rule) -> Vec<String> {
+        let op = "op_dummy_20260301_142233_00000001";
+        let next = rule.text().next.replace("{}", op);
+        let quoted = next.split('`').skip(1).step_by(2);
+        let commands = quoted.filter(|text| text.starts_with("ktrdr "));
+        commands.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_to_do_next_is_understood() {
+        let commands = Rule::ALL.iter().flat_map(|rule| commands_of(*rule));
+        let commands: Vec<String> = commands.collect();
+        assert!(commands.len() > 20, "{commands:?}");
+
+        for command in commands {
+            let words: Vec<&str> = command.split(' ').collect();
+            let Err(error) = crate::commands::parse_from(words) else {
+                continue;
+            };
+            // Some leave out what only the reader knows; a letter has a number, no id.
+            let is_left_out = matches!(
+                error.kind(),
+                ErrorKind::MissingRequiredArgument
+                    | ErrorKind::DisplayVersion
+                    | ErrorKind::ValueValidation
+            );
+            assert!(is_left_out, "{command}: {error}");
+        }
     }
 
     #[test]

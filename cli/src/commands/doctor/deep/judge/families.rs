@@ -77,7 +77,8 @@ fn judge_child(
         let what = format!("its parent {parent} has no child {index} of this id");
         return Some(Finding::new(Rule::ChildWithoutParent, op, what).since(since));
     }
-    let is_left = its_parent.state == OperationState::Cancelled;
+    // One that has noted the cancel stops as fast as its work lets it.
+    let is_left = its_parent.state == OperationState::Cancelled && !record.has_cancel;
     let what = format!(
         "it is {}, and its parent {parent} is cancelled",
         record.state

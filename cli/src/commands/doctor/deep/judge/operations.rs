@@ -166,7 +166,11 @@ fn stuck_step(
     if step.state.is_terminal() {
         return None;
     }
-    let since = record.updated_at;
+    // Whoever does the housekeeping may have noticed only now.
+    let since = match operation.marked_at {
+        Some(_) => facts.read_at,
+        None => record.updated_at,
+    };
     if let Some(worker) = &step.holder {
         let what = format!("its step {number} is held by {worker}, which shows no life");
         let is_lost = !facts.workers.contains(worker);

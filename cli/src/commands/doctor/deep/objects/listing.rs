@@ -54,6 +54,7 @@ pub(super) fn judge_listing(
     young_from: Timestamp,
 ) -> Vec<Finding> {
     let mut findings = lost_manifests(listing);
+
     findings.extend(gaps(listing));
     findings.extend(broken_aliases(listing));
     findings.extend(missing_artifacts(listing));
