@@ -20,7 +20,7 @@ use schemas::operation::NewOperation;
 use schemas::operation::OperationState;
 use schemas::progress::SegmentCounts;
 use schemas::requests::DataLoad;
-use system_tests::{Process, Sandbox};
+use system_tests::{Process, Sandbox, until};
 
 /// 2023-11-13T00:00:00Z: a Monday of a week without a holiday.
 const MONDAY: Timestamp = Timestamp::constant(1_699_833_600, 0);
@@ -98,6 +98,45 @@ async fn loading_twice_stores_once() {
     assert_eq!(second.work.fetched, 0);
     assert_eq!(second.revision, first.revision);
     assert_eq!(second.content_sha256, first.content_sha256);
+}
+
+/// A34: the command of a load, published again beside its first message and after its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_delivered_twice_has_one_effect() {
+    let sandbox = Sandbox::start().await;
+    let op = sandbox.submit(&five_years()).await;
+    let command = sandbox.commands_of(&op).await.remove(0);
+    let deliver_again = async || {
+        let payload = command.payload.clone().into();
+        let client = sandbox.jetstream();
+        let stored = client.publish(command.subject.clone(), payload).await;
+        stored.unwrap().await
+    };
+
+    // The queue takes no second message of a step that waits.
+    let refusal = deliver_again().await.unwrap_err().to_string();
+    assert!(
+        refusal.contains("maximum messages per subject"),
+        "{refusal}"
+    );
+    let _services = [start_fetcher(&sandbox), sandbox.spawn("ktrdr-validator")];
+    let first = fetch_outcome(&sandbox, &op).await.series.remove(0);
+    let record = sandbox.record(&op).await;
+
+    // One that comes after the end is delivered, and changes nothing.
+    deliver_again().await.unwrap();
+    until("an empty queue", async || {
+        sandbox.commands_of(&op).await.is_empty().then_some(())
+    })
+    .await;
+    assert_eq!(sandbox.record(&op).await, record);
+    let expected = "1.started 1.completed 2.started 2.completed";
+    assert_eq!(sandbox.story(&op).await, expected);
+
+    // The next load finds the same revision and nothing to fetch.
+    let again = sandbox.submit(&five_years()).await;
+    let second = fetch_outcome(&sandbox, &again).await.series.remove(0);
+    assert_eq!((second.revision, second.work.fetched), (first.revision, 0));
 }
 
 /// The first `count` currency pairs.
