@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Refused,
     /// Timed out waiting; the operation continues.
     TimedOut,
+    /// Completed, and a part of what was asked for has not come.
+    Partial,
     /// The operation was cancelled and the stop is confirmed, or it was left to the worker with a
     /// second Ctrl+C.
     Cancelled,
@@ -39,6 +41,7 @@ impl Exit {
             Self::NotFound => 4,
             Self::Refused => 5,
             Self::TimedOut => 6,
+            Self::Partial => 7,
             Self::Cancelled => 130,
             Self::Terminated => 143,
             Self::OfCommand(code) => code,
@@ -57,6 +60,7 @@ impl Exit {
             Self::NotFound => "no such operation, model, data or strategy",
             Self::Refused => "refused in this state",
             Self::TimedOut => "timed out waiting; what was waited for continues",
+            Self::Partial => "completed in part: the result names what has not come",
             Self::Cancelled => "cancelled, by Ctrl+C or by somebody else",
             Self::Terminated => "ended by SIGTERM; operations continue",
             Self::OfCommand(_) => "the code of the command that was run",
@@ -76,9 +80,10 @@ impl Exit {
     const fn rank(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Cancelled | Self::Terminated => 1,
-            Self::TimedOut => 2,
-            _ => 3,
+            Self::Partial => 1,
+            Self::Cancelled | Self::Terminated => 2,
+            Self::TimedOut => 3,
+            _ => 4,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use runtime::StoredResult;
 use schemas::codes;
+use schemas::commands::FetchOutcome;
 use schemas::ids::{OperationId, Service};
 use schemas::operation::{OperationRecord, OperationState, StepRecord, StepState};
 use serde::de::DeserializeOwned;
@@ -16,6 +17,21 @@ use super::{Ended, StepProgress, Watched};
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, Output, print_pairs};
 use crate::context::Context;
+
+/// The exit code that says how an operation ended.
+pub(super) fn exit_of(record: &OperationRecord) -> Exit {
+    match record.state {
+        OperationState::Failed => Exit::Failed,
+        OperationState::Cancelled => Exit::Cancelled,
+        OperationState::Completed if is_partial(record) => Exit::Partial,
+        _ => Exit::Done,
+    }
+}
+
+/// Whether bars that a load asked for have not come.
+fn is_partial(record: &OperationRecord) -> bool {
+    outcome_of(record, Service::Fetcher).is_some_and(|outcome: FetchOutcome| outcome.is_partial())
+}
 
 /// The outcome that `service` stored in `record`; none where its step has no result of this type.
 pub(crate) fn outcome_of<T: DeserializeOwned>(
@@ -130,9 +146,9 @@ fn report_record(
     match record.state {
         OperationState::Failed => Err(failure_of(record)),
         OperationState::Completed => {
-            output.json(&result_json(record, Exit::Done));
+            output.json(&result_json(record, exit_of(record)));
             print_completed(context, record);
-            Ok(Exit::Done)
+            Ok(exit_of(record))
         }
         OperationState::Cancelled => {
             output.json(&result_json(record, Exit::Cancelled));

@@ -8,9 +8,9 @@ use futures::stream::{self, BoxStream, SelectAll};
 use schemas::codes;
 use schemas::errors::shortened;
 use schemas::ids::OperationId;
-use schemas::operation::{OperationRecord, OperationState};
+use schemas::operation::OperationRecord;
 
-use super::ending::{duration_of, result_json};
+use super::ending::{duration_of, exit_of, result_json};
 use super::screen::{REDRAW, Screen, name_of};
 use super::sources::follow_updates;
 use super::state::WatchState;
@@ -217,14 +217,6 @@ impl<'a> SeveralWatch<'a> {
             names.push("…");
         }
         names.join(", ")
-    }
-}
-
-fn exit_of(record: &OperationRecord) -> Exit {
-    match record.state {
-        OperationState::Failed => Exit::Failed,
-        OperationState::Cancelled => Exit::Cancelled,
-        _ => Exit::Done,
     }
 }
 

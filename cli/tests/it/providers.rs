@@ -21,6 +21,22 @@ fn exchange() -> (FakeHttp, Vec<Candle>) {
     (server.unwrap(), candles)
 }
 
+/// The same, which never answers for the second thousand of its hours.
+fn exchange_with_a_hole() -> FakeHttp {
+    let now = jiff::Timestamp::now().as_second();
+    let first = now - now.rem_euclid(HOUR_S) - 2_399 * HOUR_S;
+    let candles = rising_candles(first, HOUR_S, 2_400);
+    let hole = (first + 1_000 * HOUR_S) * 1_000..(first + 2_000 * HOUR_S) * 1_000;
+
+    let server = FakeHttp::start(move |request| {
+        if hole.contains(&request.number("startTime", 0)) {
+            return Reply::of(503, "away");
+        }
+        binance(&candles, request)
+    });
+    server.unwrap()
+}
+
 /// Runs `ktrdr` with Binance at a URL.
 fn run_at(url: &str, folder: &tempfile::TempDir, arguments: &str) -> Ended {
     let words: Vec<&str> = arguments.split(' ').collect();
@@ -46,6 +62,30 @@ fn run_in_system_at(url: &str, folder: &tempfile::TempDir, commands: &str) -> En
 fn lines_of(ended: &Ended) -> Vec<Value> {
     let lines = ended.out.lines().map(serde_json::from_str);
     lines.filter_map(Result::ok).collect()
+}
+
+/// A pipeline must not go on as if all bars were there.
+#[test]
+fn a_load_in_part_has_an_exit_code_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = exchange_with_a_hole();
+    let commands = "ktrdr data load BTCUSDT -t 1h --mode full --provider binance --json; \
+                    echo load $?; \
+                    ktrdr follow last; echo follow $?; ktrdr wait last; echo wait $?";
+
+    let ended = run_in_system_at(&server.url(), &folder, commands);
+
+    let lines = lines_of(&ended);
+    let result = lines.iter().find(|line| line["type"] == "result").unwrap();
+    assert_eq!(result["exit"], 7);
+    let series = &result["results"]["fetcher"]["series"][0];
+    assert_eq!(series["state"], "partial");
+    // 2 399 hours are over, and 1 000 of them were not answered.
+    assert_eq!(series["rows"], 1_399);
+    for expected in ["load 7", "follow 7", "wait 7"] {
+        let named = ended.out.lines().any(|line| line == expected);
+        assert!(named, "{expected}: {}{}", ended.out, ended.err);
+    }
 }
 
 #[test]

@@ -100,6 +100,14 @@ pub struct FetchOutcome {
     pub series: Vec<FetchedSeries>,
 }
 
+impl FetchOutcome {
+    /// Whether a request of any series was not answered.
+    pub fn is_partial(&self) -> bool {
+        let mut states = self.series.iter().map(|series| series.state);
+        states.any(|state| state == FetchState::Partial)
+    }
+}
+
 /// A series after a fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchedSeries {

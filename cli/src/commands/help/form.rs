@@ -1,7 +1,8 @@
 //! What a help page has, and the exit codes that commands share.
 
 use crate::console::Exit::{
-    self, Cancelled, Done, Failed, NotFound, Refused, Terminated, TimedOut, Unreachable, Usage,
+    self, Cancelled, Done, Failed, NotFound, Partial, Refused, Terminated, TimedOut, Unreachable,
+    Usage,
 };
 
 /// What the help of one command says beside its arguments.
@@ -27,6 +28,20 @@ pub(super) const RUN: &[Exit] = &[
     NotFound,
     Refused,
     TimedOut,
+    Cancelled,
+    Terminated,
+];
+
+/// Exit codes of a command that waits for an operation, which may be a load.
+pub(super) const LOAD: &[Exit] = &[
+    Done,
+    Failed,
+    Usage,
+    Unreachable,
+    NotFound,
+    Refused,
+    TimedOut,
+    Partial,
     Cancelled,
     Terminated,
 ];

@@ -1,12 +1,12 @@
 //! The examples and exit codes of every command, in the order of the command line.
 
-use super::form::{ASK, LOOK, Page, RUN, STOP, page, table_page};
+use super::form::{ASK, LOAD, LOOK, Page, RUN, STOP, page, table_page};
 
 /// One page for each command.
 pub(crate) const PAGES: &[Page] = &[
     page(
         "",
-        RUN,
+        LOAD,
         &[
             "ktrdr up",
             "ktrdr data load EURUSD --timeframe 1h --mode full",
@@ -33,7 +33,7 @@ pub(crate) const PAGES: &[Page] = &[
     page("config check", ASK, &["ktrdr config check"]),
     page(
         "run",
-        RUN,
+        LOAD,
         &["ktrdr run nightly.yaml", "ktrdr run nightly.yaml --detach"],
     ),
     table_page("schedule", ASK, &["ktrdr schedule"]),
@@ -96,7 +96,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "data load",
-        RUN,
+        LOAD,
         &[
             "ktrdr data load EURUSD --timeframe 1h --mode full",
             "ktrdr data load AAPL MSFT -t 1d --start 2020-01-01",
@@ -465,7 +465,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "follow",
-        RUN,
+        LOAD,
         &[
             "ktrdr follow last",
             "ktrdr follow bf025e43 29d79ff9",
@@ -474,7 +474,7 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "wait",
-        RUN,
+        LOAD,
         &[
             "ktrdr wait last",
             "ktrdr wait bf025e43 29d79ff9 --timeout 10m",
@@ -502,12 +502,12 @@ pub(crate) const PAGES: &[Page] = &[
     ),
     page(
         "resume",
-        RUN,
+        LOAD,
         &["ktrdr resume last", "ktrdr resume bf025e43 --detach"],
     ),
     page(
         "retry",
-        RUN,
+        LOAD,
         &["ktrdr retry last", "ktrdr retry bf025e43 --set epochs=20"],
     ),
     table_page("checkpoints", ASK, &["ktrdr checkpoints"]),
