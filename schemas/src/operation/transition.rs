@@ -435,7 +435,8 @@ impl OperationRecord {
     }
 
     /// Failed or cancelled → resuming. Every unfinished step of the first unfinished stage gets a
-    /// new submission; control messages up to `floor` are void from now on.
+    /// new submission, and so does every later one that was cancelled; control messages up to
+    /// `floor` are void from now on.
     pub fn resume(&mut self, floor: u64, said: &Said, at: Timestamp) -> Result<(), Refusal> {
         if !matches!(
             self.state,
@@ -449,8 +450,9 @@ impl OperationRecord {
             if step.state == StepState::Completed {
                 continue;
             }
-            // Only these are put on their queues now; later stages keep their first submission.
-            if stage.contains(&index) {
+            // What waits for an earlier stage has not ended and keeps its submission; what ended with
+            // the cancel of the operation has announced that under the one before.
+            if stage.contains(&index) || step.state.is_terminal() {
                 step.submission = step.submission.saturating_add(1);
             }
             step.state = StepState::Pending;

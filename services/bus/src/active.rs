@@ -16,7 +16,8 @@ use crate::operations::Stored;
 use crate::topology::{ENDED_RECORD_TTL, REMOVED_MARK_MARKER_TTL};
 
 impl Active<'_> {
-    /// Marks an operation as unfinished. Put before its command is published and before a resume.
+    /// Marks an operation as unfinished. Put before its command is published, and by a resume after
+    /// it has read the record that it changes.
     pub async fn mark(self, op: &OperationId) -> Result<(), BusError> {
         let bucket = self.bus.bucket(Bucket::Active).await?;
         let put = bucket.put(op.as_str(), bytes::Bytes::new()).await;
@@ -24,8 +25,12 @@ impl Active<'_> {
             .map_err(BusError::request(format!("mark {op} as active")))
     }
 
-    /// Removes the mark if the record is terminal. The mark's revision is read before the record,
-    /// so that a resume in between keeps its own mark.
+    /// Removes the mark if the record is terminal, and leaves it to the next sweep if the record is
+    /// written meanwhile.
+    ///
+    /// The mark's revision is read before the record, so that a resume in between keeps its own
+    /// mark; and the record is written before the mark is removed, so that a resume whose mark this
+    /// is conflicts, and puts another.
     pub async fn unmark(self, op: &OperationId) -> Result<(), BusError> {
         let bucket = self.bus.bucket(Bucket::Active).await?;
         let mark = bucket.entry(op.as_str()).await;
@@ -38,7 +43,9 @@ impl Active<'_> {
         let Some(stored) = stored.filter(|stored| stored.record.state.is_terminal()) else {
             return Ok(());
         };
-        self.let_expire(&stored).await?;
+        if !self.let_expire(&stored).await? {
+            return Ok(());
+        }
 
         let ttl = REMOVED_MARK_MARKER_TTL;
         let purged = bucket
@@ -52,8 +59,9 @@ impl Active<'_> {
     }
 
     /// Gives a terminal record its last term: the same value, expiring after
-    /// [`ENDED_RECORD_TTL`]. A resume writes a revision without a term, which keeps it.
-    async fn let_expire(self, stored: &Stored) -> Result<(), BusError> {
+    /// [`ENDED_RECORD_TTL`]. A resume writes a revision without a term, which keeps it. False if the
+    /// record was written meanwhile.
+    async fn let_expire(self, stored: &Stored) -> Result<bool, BusError> {
         let op = &stored.record.op;
         let publish = PublishMessage::build()
             .payload(codec::encode(&stored.record)?.into())
@@ -64,9 +72,9 @@ impl Active<'_> {
 
         let ack = self.bus.publish_stored(subject, publish).await;
         match ack {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             // Resumed, or given its term by another process: the newer revision is right.
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
             Err(error) => {
                 let request = format!("set the term of the record of {op}");
                 Err(BusError::request(request)(error))

@@ -146,7 +146,20 @@ impl Operations<'_> {
         op: &OperationId,
         transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Changed<T>, ChangeError> {
-        self.change_until_stored(op, None, transition).await
+        self.change_until_stored(op, None, Mark::AsItIs, transition)
+            .await
+    }
+
+    /// The same for a change that begins an operation again. Its mark is put between the read and
+    /// the write: whoever takes that mark away writes the record first, so that this change
+    /// conflicts and puts another mark, and whoever dies in between leaves one.
+    pub(crate) async fn change_marked<T: Clone>(
+        self,
+        op: &OperationId,
+        transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
+    ) -> Result<Changed<T>, ChangeError> {
+        self.change_until_stored(op, None, Mark::Put, transition)
+            .await
     }
 
     /// The same for a record that was just read: a round trip less, unless it has changed since.
@@ -156,7 +169,7 @@ impl Operations<'_> {
         transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Changed<T>, ChangeError> {
         let op = stored.record.op.clone();
-        self.change_until_stored(&op, Some(stored), transition)
+        self.change_until_stored(&op, Some(stored), Mark::AsItIs, transition)
             .await
     }
 
@@ -164,6 +177,7 @@ impl Operations<'_> {
         self,
         op: &OperationId,
         mut read_before: Option<Stored>,
+        mark: Mark,
         mut transition: impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Changed<T>, ChangeError> {
         let nonce = nonce();
@@ -174,8 +188,12 @@ impl Operations<'_> {
             // A refusal by a record that is out of date says nothing.
             let stored = read_before.take();
             let is_fresh = stored.is_none();
-            let round = self.change_once(op, stored, &nonce, &mut attempted, &mut transition);
-            match round.await {
+            let round = Round {
+                nonce: &nonce,
+                mark,
+                attempted: &mut attempted,
+            };
+            match self.change_once(op, stored, round, &mut transition).await {
                 Err(ChangeError::Refused { .. }) if !is_fresh => continue,
                 Ok(Some(changed)) => return Ok(changed),
                 Ok(None) => {}
@@ -240,8 +258,7 @@ impl Operations<'_> {
         self,
         op: &OperationId,
         read_before: Option<Stored>,
-        nonce: &str,
-        attempted: &mut Option<T>,
+        round: Round<'_, T>,
         transition: &mut impl FnMut(&mut OperationRecord) -> Result<T, Refusal>,
     ) -> Result<Option<Changed<T>>, ChangeError> {
         let stored = match read_before {
@@ -257,7 +274,8 @@ impl Operations<'_> {
         };
 
         // An earlier round won although its reply was lost.
-        if let Some(value) = attempted.as_ref().filter(|_| record.nonce == nonce) {
+        let is_ours = record.nonce == round.nonce;
+        if let Some(value) = round.attempted.as_ref().filter(|_| is_ours) {
             return Ok(Some(Changed {
                 value: value.clone(),
                 record,
@@ -271,9 +289,13 @@ impl Operations<'_> {
                 return Err(ChangeError::Refused { refusal, record });
             }
         };
-        record.nonce = nonce.to_owned();
-        *attempted = Some(value.clone());
+        record.nonce = round.nonce.to_owned();
+        *round.attempted = Some(value.clone());
 
+        if round.mark == Mark::Put {
+            let marked = self.bus.active().mark(op).await;
+            marked.map_err(|error| gave_up(op, error))?;
+        }
         match self.write_over(&record, revision).await {
             Ok(true) => Ok(Some(Changed { value, record })),
             Ok(false) => Ok(None),
@@ -298,6 +320,23 @@ impl Operations<'_> {
             }
         }
     }
+}
+
+/// What a change does about the mark of its operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    AsItIs,
+    /// Put after the record was read and before it is written.
+    Put,
+}
+
+/// What the rounds of one change share.
+struct Round<'c, T> {
+    /// Shows which write is ours.
+    nonce: &'c str,
+    mark: Mark,
+    /// What the transition returned when it was last tried.
+    attempted: &'c mut Option<T>,
 }
 
 /// Reads what is stored as the record of `op`.

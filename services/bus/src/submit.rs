@@ -121,8 +121,7 @@ impl Operations<'_> {
         let stored = stored.ok_or_else(|| ChangeError::NotFound(op.clone()))?;
         let floor = self.bus.cancels().newest_sequence(&stored.record).await?;
 
-        self.bus.active().mark(op).await?;
-        let resumed = self.change(op, |record| record.resume(floor, said, Timestamp::now()));
+        let resumed = self.change_marked(op, |record| record.resume(floor, said, Timestamp::now()));
         let record = resumed.await?.record;
         self.bus.commands().publish_outstanding(&record).await?;
         Ok(record)
@@ -141,8 +140,7 @@ impl Operations<'_> {
         let own_floor = newest.map_or(0, |request| request.sequence);
         let floor = own_floor.max(parent_floor);
 
-        self.bus.active().mark(child).await?;
-        let resumed = self.change(child, |record| {
+        let resumed = self.change_marked(child, |record| {
             record.resume_in(round, floor, Timestamp::now())
         });
         let record = resumed.await?.record;

@@ -4,7 +4,7 @@ use schemas::operation::OperationState;
 
 use crate::ledger::{Applied, Edit};
 use crate::model::{Moves, Next};
-use crate::world::{Job, Phase};
+use crate::world::{Job, Phase, Unmark};
 
 impl Moves<'_> {
     pub(crate) fn conclude(&mut self, number: u8, job: &Job) {
@@ -31,12 +31,8 @@ impl Moves<'_> {
                 next.set(number, with(job, Phase::Children(child + 1)));
                 "announce the cancel of a child"
             }
-            Phase::Acking => return self.ack(number, job),
-            _ => {
-                next.unmark(self.model, op);
-                next.leave(number);
-                "take the mark away"
-            }
+            Phase::Unmarking(at) => return self.unmark(number, job, at),
+            _ => return self.ack(number, job),
         };
         self.add(self.label(number, job, what), next, false);
     }
@@ -64,11 +60,20 @@ impl Moves<'_> {
         next.set(number, with(job, phase));
     }
 
+    fn unmark(&mut self, number: u8, job: &Job, at: Unmark) {
+        let mut next = self.next();
+        match next.go_on_unmarking(self.model, self.op_of(job), at) {
+            Some(after) => next.set(number, with(job, Phase::Unmarking(after))),
+            None => next.leave(number),
+        }
+        self.add(self.label(number, job, at.name()), next, false);
+    }
+
     fn ack(&mut self, number: u8, job: &Job) {
         let has_ended = self.model.is_terminal(job.record);
         let mut next = self.next();
         match has_ended {
-            true => next.set(number, with(job, Phase::Unmarking)),
+            true => next.set(number, with(job, Phase::Unmarking(Unmark::Begun))),
             false => next.leave(number),
         }
         let mut lost = Next {

@@ -77,7 +77,7 @@ impl Moves<'_> {
     fn submit(&mut self, number: u8, job: &Job, child: u8) {
         let mut next = self.next();
         let what = if self.from.used[usize::from(child)] == 0 {
-            next.world.marks[usize::from(child)] = true;
+            self.model.mark(&mut next.world, child);
             next.publish_first(self.model, child);
             "publish the command of a child"
         } else {
@@ -94,7 +94,7 @@ impl Moves<'_> {
         let floor = floor.max(self.from.cancels[usize::from(child)]);
 
         let mut next = self.next();
-        next.world.marks[usize::from(child)] = true;
+        self.model.mark(&mut next.world, child);
         let round = u8::try_from(round).unwrap_or(u8::MAX);
         next.edit(self.model, child, Edit::ResumeIn { round, floor });
         let label = self.child_label(number, job, child, "resume a child");

@@ -6,7 +6,7 @@
 use crate::ledger::{Applied, Edit, worker};
 use crate::model::{Label, Moves, Who};
 use crate::queue::outstanding;
-use crate::world::{CELLS, Conclusion, Duty, Submitter, WORKERS};
+use crate::world::{CELLS, Conclusion, Duty, Submitter, Unmark, WORKERS};
 
 impl Moves<'_> {
     pub(crate) fn of_housekeeper(&mut self) {
@@ -208,9 +208,11 @@ impl Moves<'_> {
                 next.publish_outstanding(model, op, record);
                 duty_label("publish the command", op, 0)
             }
-            Duty::Unmark(op) => {
-                next.unmark(model, op);
-                duty_label("take the mark away", op, 0)
+            Duty::Unmark { op, unmark } => {
+                if let Some(unmark) = next.go_on_unmarking(model, op, unmark) {
+                    next.world.duty = Duty::Unmark { op, unmark };
+                }
+                duty_label(unmark.name(), op, 0)
             }
             duty => return self.conclude_duty(duty),
         };
@@ -243,7 +245,10 @@ impl Moves<'_> {
                         next.conclude_child(self.model, child);
                     }
                 }
-                next.world.duty = Duty::Unmark(end.op);
+                next.world.duty = Duty::Unmark {
+                    op: end.op,
+                    unmark: Unmark::Begun,
+                };
                 duty_label("cancel the children", end.op, 0)
             }
             _ => return,

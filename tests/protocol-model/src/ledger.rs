@@ -78,6 +78,9 @@ pub enum Flaw {
     TakeoverWithoutAttempt,
     /// A cancel by the housekeeping ends what has ended already.
     CancelOverAnEnd,
+    /// A resume is written over whatever is stored, not over the record that was read before the
+    /// mark was set.
+    ResumeWithoutComparing,
 }
 
 /// What became of a change.

@@ -24,6 +24,7 @@ mod model;
 mod people;
 mod queue;
 pub mod rules;
+pub mod trace;
 mod work;
 mod world;
 

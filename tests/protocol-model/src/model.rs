@@ -13,7 +13,8 @@ use schemas::subjects::CommandAddress;
 
 use crate::checker::{Machine, Move};
 use crate::ledger::{AT, Applied, Edit, Flaw, Ledger, RecordId, step_number};
-use crate::world::{Chances, Duty, Resumer, SUBMISSIONS, Submitter, Worker, World};
+use crate::world::{Chances, Duty, Resumer, SUBMISSIONS, Submitter, Unmark, Worker, World};
+use crate::world::{Job, Phase};
 
 /// A family ends after its children.
 pub const CHILDREN_FIRST: &str = "a parent is completed only when all its children are";
@@ -192,6 +193,36 @@ impl Model {
             {
                 job.is_newest = false;
             }
+        }
+        match &mut world.resumer {
+            Resumer::RecordRead { is_newest, .. } | Resumer::Marked { is_newest, .. }
+                if op == 0 =>
+            {
+                *is_newest = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the mark of an operation: whoever has read the one before does not take this one.
+    pub(crate) fn mark(&self, world: &mut World, op: u8) {
+        world.marks[usize::from(op)] = true;
+
+        for worker in &mut world.workers {
+            if let Worker::Busy(Job {
+                cell,
+                phase: Phase::Unmarking(unmark),
+                ..
+            }) = worker
+                && self.cells[usize::from(*cell)].op == op
+            {
+                unmark.see_another();
+            }
+        }
+        if let Duty::Unmark { op: of, unmark } = &mut world.duty
+            && *of == op
+        {
+            unmark.see_another();
         }
     }
 
@@ -395,10 +426,51 @@ impl Next {
         }
     }
 
-    /// Removes the mark of what has ended.
+    /// Removes the mark of what has ended, all at once: the record is written again as it is, with
+    /// its last term.
     pub(crate) fn unmark(&mut self, model: &Model, op: u8) {
-        if model.is_terminal(self.world.records[usize::from(op)]) {
+        let record = self.world.records[usize::from(op)];
+        if model.is_terminal(record) {
+            model.store(&mut self.world, op, record);
             self.world.marks[usize::from(op)] = false;
+        }
+    }
+
+    /// The next access to the bus on the way to a removed mark: none once it is removed, or is not
+    /// to be.
+    pub(crate) fn go_on_unmarking(&mut self, model: &Model, op: u8, at: Unmark) -> Option<Unmark> {
+        let is_marked = &mut self.world.marks[usize::from(op)];
+        match at {
+            Unmark::Begun => is_marked.then_some(Unmark::MarkRead { is_same: true }),
+            Unmark::MarkRead { is_same } => {
+                let record = self.world.records[usize::from(op)];
+                let has_ended = model.is_terminal(record);
+                if has_ended {
+                    model.store(&mut self.world, op, record);
+                }
+                has_ended.then_some(Unmark::TermWritten { is_same })
+            }
+            Unmark::TermWritten { is_same } => {
+                *is_marked &= !is_same;
+                None
+            }
+        }
+    }
+}
+
+impl Unmark {
+    fn see_another(&mut self) {
+        match self {
+            Self::Begun => {}
+            Self::MarkRead { is_same } | Self::TermWritten { is_same } => *is_same = false,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "read the mark",
+            Self::MarkRead { .. } => "write the record with its last term",
+            Self::TermWritten { .. } => "take the mark away",
         }
     }
 }

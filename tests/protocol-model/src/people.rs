@@ -1,6 +1,6 @@
 //! Clients: somebody submits, cancels, resumes, and may die in the middle of it.
 
-use crate::ledger::{Applied, Edit};
+use crate::ledger::{Applied, Edit, Flaw};
 use crate::model::{Label, Moves, Next, Who};
 use crate::world::{Resumer, Submitter};
 
@@ -25,7 +25,7 @@ impl Moves<'_> {
         let mut next = self.next();
         let what = match self.from.submitter {
             Submitter::Before => {
-                next.world.marks[0] = true;
+                self.model.mark(&mut next.world, 0);
                 next.world.submitter = Submitter::Marked;
                 "mark"
             }
@@ -78,25 +78,43 @@ impl Moves<'_> {
         }
     }
 
-    /// Newest request, mark, record, commands.
+    /// Newest request and record, mark, record over the revision that was read, commands. After a
+    /// conflict it begins again: the mark must be newer than the record that it goes by.
     fn of_resumer(&mut self) {
         let mut next = self.next();
         let what = match self.from.resumer {
             Resumer::Free => {
                 if self.model.is_terminal(self.from.records[0]) {
-                    next.world.resumer = Resumer::FloorRead(self.from.cancels[0]);
+                    next.world.resumer = Resumer::RecordRead {
+                        floor: self.from.cancels[0],
+                        is_newest: true,
+                    };
                     self.add_chance(label("begin to resume", 0), next, |chances| {
                         &mut chances.resumes
                     });
                 }
                 return;
             }
-            Resumer::FloorRead(floor) => {
-                next.world.marks[0] = true;
-                next.world.resumer = Resumer::Marked(floor);
+            Resumer::RecordRead { floor, is_newest } => {
+                self.model.mark(&mut next.world, 0);
+                next.world.resumer = Resumer::Marked { floor, is_newest };
                 "mark"
             }
-            Resumer::Marked(floor) => {
+            Resumer::Marked {
+                floor,
+                is_newest: false,
+            } if self.model.setup.flaw != Flaw::ResumeWithoutComparing => {
+                let has_ended = self.model.is_terminal(self.from.records[0]);
+                next.world.resumer = match has_ended {
+                    true => Resumer::RecordRead {
+                        floor,
+                        is_newest: true,
+                    },
+                    false => Resumer::Free,
+                };
+                "find a newer record"
+            }
+            Resumer::Marked { floor, .. } => {
                 next.world.resumer = match next.edit(self.model, 0, Edit::Resume(floor)) {
                     Applied::Written { record, .. } => Resumer::Written(record),
                     Applied::Fenced | Applied::Refused => Resumer::Free,

@@ -191,7 +191,7 @@ impl Moves<'_> {
     /// Mark, and record with the claim in it.
     fn create(&self, next: &mut Next, number: u8, job: &Job) {
         let op = self.op_of(job);
-        next.world.marks[usize::from(op)] = true;
+        self.model.mark(&mut next.world, op);
 
         let record = self.model.create(op);
         self.model.store(&mut next.world, op, record);

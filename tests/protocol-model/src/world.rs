@@ -93,7 +93,16 @@ pub(crate) enum Phase {
     Children(u8),
     ChildCancelled(u8),
     Acking,
-    Unmarking,
+    Unmarking(Unmark),
+}
+
+/// How far the mark of an end is taken away. A mark that is put again is another one, which whoever
+/// has read the one before does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Unmark {
+    Begun,
+    MarkRead { is_same: bool },
+    TermWritten { is_same: bool },
 }
 
 /// What the housekeeper is in the middle of.
@@ -110,7 +119,10 @@ pub(crate) enum Duty {
     Announce(Conclusion),
     Withdraw(Conclusion),
     Children(Conclusion),
-    Unmark(u8),
+    Unmark {
+        op: u8,
+        unmark: Unmark,
+    },
     Publish {
         op: u8,
         record: RecordId,
@@ -139,8 +151,15 @@ pub(crate) enum Submitter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Resumer {
     Free,
-    FloorRead(u8),
-    Marked(u8),
+    /// The requests that are void, and whether the record is as it was read.
+    RecordRead {
+        floor: u8,
+        is_newest: bool,
+    },
+    Marked {
+        floor: u8,
+        is_newest: bool,
+    },
     Written(RecordId),
 }
 

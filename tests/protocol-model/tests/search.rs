@@ -165,20 +165,44 @@ fn a_cancel_over_an_end_is_caught() {
     );
 }
 
-/// The mark of a resume can be taken away before the resume is written, by somebody who still
-/// concludes the end before. If the client dies then, no sweep looks at the operation.
+/// What was cancelled before it began ends with its operation, and may end again after a resume.
 #[test]
-fn a_resume_that_dies_without_its_mark_is_stuck() {
-    let chances = Chances {
+fn steps_in_order_can_be_resumed() {
+    assert_right(Setup {
+        workers: 1,
+        checkpoints: 0,
+        ..setup(
+            Shape::Steps(2),
+            Chances {
+                cancels: 1,
+                resumes: 1,
+                ..Chances::default()
+            },
+        )
+    });
+}
+
+fn client_that_may_die() -> Chances {
+    Chances {
         cancels: 1,
         resumes: 1,
         client_crashes: 1,
         ..Chances::default()
-    };
-    let report = run(setup(Shape::Steps(1), chances));
+    }
+}
 
-    let mistake = report.counterexample.unwrap();
-    assert_eq!(mistake.rule, NEVER_STUCK);
-    let last = mistake.way.last().unwrap();
-    assert!(last.contains("die while resuming"), "{mistake}");
+/// Whoever still concludes the end before may read the mark of the resume, but then it also writes
+/// the record, which the resume did not read.
+#[test]
+fn a_client_that_dies_while_resuming_leaves_its_mark() {
+    assert_right(setup(Shape::Steps(1), client_that_may_die()));
+}
+
+#[test]
+fn a_resume_that_compares_nothing_is_caught() {
+    let caught = mistake(Flaw::ResumeWithoutComparing, client_that_may_die());
+
+    assert_eq!(caught.0, NEVER_STUCK);
+    let last = caught.1.lines().last().unwrap();
+    assert!(last.contains("die while resuming"), "{}", caught.1);
 }

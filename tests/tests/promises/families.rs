@@ -58,7 +58,7 @@ pub(crate) async fn submit(sandbox: &Sandbox, family: &Family) -> OperationId {
     op
 }
 
-async fn run_family(sandbox: &Sandbox) -> Worker {
+pub(crate) async fn run_family(sandbox: &Sandbox) -> Worker {
     let family = FamilyService::new(sandbox.connect().await);
     sandbox.run(family).await
 }

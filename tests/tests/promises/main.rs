@@ -56,3 +56,5 @@ mod shared_limits;
 mod slow_links;
 #[cfg(test)]
 mod startup;
+#[cfg(test)]
+mod traces;

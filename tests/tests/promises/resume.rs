@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bus::{ChangeError, ResumeError};
 use dummy::Dummy;
+use futures::StreamExt as _;
 use runtime::probe::Moment;
 use runtime::{StepContext, StepError, StepHandler, cancel_unheld};
 use schemas::commands::{DummyOutcome, RunDummy};
 use schemas::events::What;
-use schemas::operation::{OperationState, StepState};
-use system_tests::{Dies, Sandbox, steps};
+use schemas::ids::OperationId;
+use schemas::operation::{NewOperation, OperationState, Parent, StepState};
+use schemas::subjects;
+use system_tests::{Dies, Sandbox, Slowness, new_id, steps};
+use tokio::task::JoinHandle;
 
 use crate::commands::{endless, short};
 
@@ -188,4 +193,84 @@ async fn a_late_end_of_a_cancel_leaves_the_resumed_command() {
     let _worker = sandbox.run(Dummy).await;
     let completion = sandbox.only_completion_of(&op).await;
     assert_eq!(completion.submission, 2);
+}
+
+/// A child of `parent` that was cancelled before anybody held it, and its mark taken away.
+async fn cancelled_child(sandbox: &Sandbox, parent: &OperationId) -> OperationId {
+    let child = parent.child("dummy", 0).unwrap();
+    let place = Parent {
+        op: parent.clone(),
+        index: 0,
+        round: 1,
+        cancel_floor: 0,
+    };
+    let request = NewOperation {
+        parent: Some(place),
+        ..short(1).operation()
+    };
+
+    let operations = sandbox.bus().operations();
+    operations.submit(&child, &request).await.unwrap();
+    cancel_and_conclude(sandbox, &child).await;
+    child
+}
+
+async fn cancel_and_conclude(sandbox: &Sandbox, op: &OperationId) {
+    let bus = sandbox.bus();
+    bus.cancels().request(op, "").await.unwrap();
+    let request = bus.cancels().newest(op).await.unwrap().unwrap();
+
+    let record = sandbox.record(op).await;
+    let cancelled = cancel_unheld(bus, &record, &request).await.unwrap();
+    cancelled.unwrap().conclude(bus).await.unwrap();
+}
+
+/// Concludes the end before as soon as the mark of a resume is put, the first `times` times: what a
+/// worker may do that was late to conclude.
+async fn conclude_late(sandbox: &Sandbox, times: usize) -> JoinHandle<()> {
+    let bus = sandbox.connect().await;
+    let client = sandbox.client();
+    let mut marks = client.subscribe(subjects::all_marks()).await.unwrap();
+    client.flush().await.unwrap();
+
+    tokio::spawn(async move {
+        let mut concluded = 0;
+        while concluded < times {
+            let mark = marks.next().await.unwrap();
+            // One that is removed has headers.
+            if mark.headers.is_none() {
+                let op = mark.subject.rsplit('.').next().unwrap();
+                bus.active().unmark(&op.parse().unwrap()).await.unwrap();
+                concluded += 1;
+            }
+        }
+    })
+}
+
+/// The client is slow, so that the end before is concluded between its mark and its write; that it
+/// dies right after the write makes no difference to the mark.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_is_marked_whoever_concludes_the_end_before() {
+    let sandbox = Sandbox::start().await;
+    let parent = new_id("family");
+    let child = cancelled_child(&sandbox, &parent).await;
+    let op = sandbox.submit(&endless().operation()).await;
+    cancel_and_conclude(&sandbox, &op).await;
+    let link = sandbox
+        .slow_link(Slowness::of(Duration::from_millis(50)))
+        .await;
+    let slow = sandbox.connect_over(&link).await;
+
+    let concluding = conclude_late(&sandbox, 2).await;
+    slow.operations().resume(&op).await.unwrap();
+    concluding.await.unwrap();
+    let concluding = conclude_late(&sandbox, 2).await;
+    slow.operations().resume_child(&child, 2, 0).await.unwrap();
+    concluding.await.unwrap();
+
+    let marked = sandbox.bus().active().list().await.unwrap();
+    for op in [op, child] {
+        assert_eq!(sandbox.record(&op).await.state, OperationState::Resuming);
+        assert!(marked.contains(&op), "{op} is not among {marked:?}");
+    }
 }
