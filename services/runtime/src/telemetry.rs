@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 
 use schemas::codes::{self, Advice, Code};
 use schemas::ids::{OperationId, StepNumber};
+use schemas::trace;
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{LogFormat, LogSettings};
@@ -68,7 +69,9 @@ pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
     result.map_err(TelemetryError::Twice)
 }
 
-/// The span of one attempt at a step: whatever is logged inside carries its three fields.
+/// The span of one attempt at a step: whatever is logged inside carries its four fields, of which
+/// the last is the trace of the operation, as a tracing backend has it.
 pub fn step_span(operation: &OperationId, step: StepNumber, attempt: u32) -> tracing::Span {
-    tracing::info_span!("step", %operation, %step, attempt)
+    let trace_id = format!("{:032x}", trace::trace_id(operation));
+    tracing::info_span!("step", %operation, %step, attempt, %trace_id)
 }

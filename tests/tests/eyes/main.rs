@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod exposition;
 #[cfg(test)]
+mod log_lines;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod monitoring;

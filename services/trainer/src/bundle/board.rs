@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use runtime::StepContext;
+use runtime::{StepContext, meters};
 use schemas::manifests::Network;
 use schemas::progress::{Count, Progress};
 use tokio::sync::Notify;
@@ -168,7 +168,9 @@ impl Control for MemberControl<'_> {
             .put_share(self.training, progress.fraction_done());
     }
 
-    fn epoch(&self, _: &EpochRow) {}
+    fn epoch(&self, _: &EpochRow) {
+        meters::epoch_trained();
+    }
 
     fn checkpoint(&self, state: TrainState) {
         let running = RunningTraining {
