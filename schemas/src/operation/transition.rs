@@ -450,8 +450,8 @@ impl OperationRecord {
             if step.state == StepState::Completed {
                 continue;
             }
-            // What waits for an earlier stage has not ended and keeps its submission; what ended with
-            // the cancel of the operation has announced that under the one before.
+            // What waits for an earlier stage has not ended and keeps its submission; what ended
+            // with the cancel of the operation has announced that under the one before.
             if stage.contains(&index) || step.state.is_terminal() {
                 step.submission = step.submission.saturating_add(1);
             }

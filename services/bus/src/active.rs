@@ -59,8 +59,8 @@ impl Active<'_> {
     }
 
     /// Gives a terminal record its last term: the same value, expiring after
-    /// [`ENDED_RECORD_TTL`]. A resume writes a revision without a term, which keeps it. False if the
-    /// record was written meanwhile.
+    /// [`ENDED_RECORD_TTL`]. A resume writes a revision without a term, which keeps it. False if
+    /// the record was written meanwhile.
     async fn let_expire(self, stored: &Stored) -> Result<bool, BusError> {
         let op = &stored.record.op;
         let publish = PublishMessage::build()

@@ -209,13 +209,7 @@ impl Operations<'_> {
             }
 
             if Instant::now() >= deadline {
-                let last = BusError::Timeout {
-                    what: format!("change the record of {op} against conflicts"),
-                };
-                return Err(ChangeError::GaveUp {
-                    op: op.clone(),
-                    last: Box::new(last),
-                });
+                return Err(outrun(op));
             }
 
             // Jitter keeps two writers from meeting again; a reconnect ends the wait. Which of the
@@ -345,6 +339,12 @@ fn read_record(op: &OperationId, payload: &[u8]) -> Result<OperationRecord, BusE
         op: op.clone(),
         source,
     })
+}
+
+/// The end of a change that others were always faster than.
+fn outrun(op: &OperationId) -> ChangeError {
+    let what = format!("change the record of {op} against conflicts");
+    gave_up(op, BusError::Timeout { what })
 }
 
 fn gave_up(op: &OperationId, last: BusError) -> ChangeError {

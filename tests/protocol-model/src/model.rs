@@ -194,6 +194,7 @@ impl Model {
                 job.is_newest = false;
             }
         }
+
         match &mut world.resumer {
             Resumer::RecordRead { is_newest, .. } | Resumer::Marked { is_newest, .. }
                 if op == 0 =>
@@ -440,6 +441,7 @@ impl Next {
     /// to be.
     pub(crate) fn go_on_unmarking(&mut self, model: &Model, op: u8, at: Unmark) -> Option<Unmark> {
         let is_marked = &mut self.world.marks[usize::from(op)];
+
         match at {
             Unmark::Begun => is_marked.then_some(Unmark::MarkRead { is_same: true }),
             Unmark::MarkRead { is_same } => {

@@ -31,6 +31,7 @@ fn holder(number: u16, second: i64) -> Holder {
 
 fn event(record: &OperationRecord, what: What, worker: Option<WorkerId>) -> Event {
     let step = &record.steps[0];
+
     Event {
         v: 1,
         op: record.op.clone(),
