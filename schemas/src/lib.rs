@@ -1,6 +1,7 @@
 //! The contract between processes: ids, subjects, codec, commands, events, operations, plans,
 //! progress, errors, manifests. No I/O.
 
+pub mod acts;
 pub mod analytics;
 pub mod codec;
 pub mod codes;

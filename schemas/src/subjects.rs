@@ -1,6 +1,7 @@
 //! Every subject, stream, bucket and consumer name, as functions of typed ids. Written here and
 //! nowhere else.
 
+use crate::acts::Deed;
 use crate::ids::{InvalidId, Lane, OperationId, Service, StepNumber, WorkerId};
 use crate::schedules::ScheduleName;
 
@@ -41,6 +42,8 @@ pub const ALL_COMMANDS: &str = "ktrdr.cmd.>";
 pub const ALL_CANCELS: &str = "ktrdr.control.cancel.*";
 /// Filter of all events.
 pub const ALL_EVENTS: &str = "ktrdr.event.>";
+/// Filter of what people have removed and sent away; kept with the events.
+pub const ALL_ACTS: &str = "ktrdr.event.act.*";
 /// Filter of the events that report a claim.
 pub const ALL_STARTS: &str = "ktrdr.event.*.*.*.started";
 /// Filter of all progress.
@@ -95,6 +98,11 @@ pub fn consumer(service: Service, lane: Lane) -> String {
 /// The cancel request of one operation.
 pub fn cancel(op: &OperationId) -> String {
     format!("ktrdr.control.cancel.{op}")
+}
+
+/// What a person removes or sends away.
+pub fn act(deed: Deed) -> String {
+    format!("ktrdr.event.act.{}", deed.as_str())
 }
 
 /// Asks one worker to take nothing new.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bus::{Bus, BusError};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
+use schemas::acts::Deed;
 use schemas::codes;
 use schemas::errors::chain;
 use schemas::ids::OperationId;
@@ -16,6 +17,7 @@ use crate::arguments::values::{parse_age, parse_operation};
 use crate::console::durations::{after, compact, instant};
 use crate::console::{Exit, Failure, confirm, count_of, extended};
 use crate::context::Context;
+use crate::inputs::acts::note_act;
 use crate::inputs::stored_series::open_existing_store;
 
 const HEADS: [&str; 6] = ["OPERATION", "STEP", "CHECKPOINT", "STATE", "AGE", "BYTES"];
@@ -340,6 +342,8 @@ async fn take_away(
     let question = format!("Delete {what}?");
     let is_confirmed = force || (!operations.is_empty() && confirm(output, &question));
     if is_confirmed {
+        let ops: Vec<String> = operations.keys().map(ToString::to_string).collect();
+        note_act(Deed::CheckpointsDelete, &ops, context, bus).await?;
         delete_unneeded(operations.keys(), store, bus).await?;
     }
     output.json(&json!({

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use schemas::acts::Deed;
 use schemas::codes;
 use schemas::ids::{Service, WorkerId};
 use schemas::progress::GpuFacts;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::console::durations::{after, compact};
 use crate::console::{Exit, Failure, count_of, gibibytes, join_with_commas};
 use crate::context::Context;
+use crate::inputs::acts::note_act;
 
 const HEADS: [&str; 8] = [
     "WORKER", "SERVICE", "LANES", "STATE", "DEVICE", "UP", "VERSION", "WORKS ON",
@@ -263,6 +265,8 @@ async fn drain_workers(args: &DrainArgs, context: &Context) -> Result<Exit, Fail
 
     // Every name is checked first, so that a wrong one drains nobody.
     let chosen = choose_workers(args, &running)?;
+    let names: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+    note_act(Deed::WorkersDrain, &names, context, &bus).await?;
     for worker in &chosen {
         bus.workers().request_drain(worker).await?;
     }

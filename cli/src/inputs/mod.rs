@@ -1,6 +1,7 @@
 //! What commands work on: providers and files of bars, strategies, stored series, registered
 //! models, operations, schedules.
 
+pub(crate) mod acts;
 pub(crate) mod bar_files;
 pub(crate) mod checkpoint;
 pub(crate) mod day_folds;

@@ -13,6 +13,7 @@ const BEFORE: &str =
     "ktrdr data load EURUSD --timeframe 1h --mode full --quiet >/dev/null || exit 9
 ktrdr models note hand holds --quiet >/dev/null
 ktrdr models tag hand desk=fx --quiet >/dev/null
+ktrdr workers drain --all --service validator --quiet >/dev/null
 ";
 
 /// Schema and command line, in an order in which each finds what it needs.
@@ -51,6 +52,7 @@ status: status
 workers: workers
 doctor: doctor
 doctor: doctor --deep
+ops-acts: ops acts
 strategies-validate: strategies validate eurusd_rsi_macd
 ";
 

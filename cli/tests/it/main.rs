@@ -1,6 +1,8 @@
 //! Tests of the program `ktrdr` from the outside, linked once.
 
 #[cfg(test)]
+mod acts;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod calendars;

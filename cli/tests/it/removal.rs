@@ -70,6 +70,13 @@ fn the_hint_after_a_deletion_brings_the_bars_back() {
 
     let restored = run(folder.path(), &undelete);
     assert_eq!(restored.out, "EURUSD 1h: 3 bars brought back, revision 3\n");
+    let removal = &report(folder.path(), "data range EURUSD -t 1h")["removal"];
+    assert_eq!(removal["revision"], 3);
+    assert_eq!(removal["is_undone"], true);
+    let bars = run(folder.path(), "data show EURUSD -t 1h");
+    let by = removal["by"].as_str().unwrap();
+    let said = format!("deleted bars were brought back by {by} at ");
+    assert!(bars.err.contains(&said), "{}", bars.err);
     assert_eq!(report(folder.path(), "data range EURUSD -t 1h")["bars"], 3);
 }
 

@@ -33,4 +33,4 @@ pub use rename::{NameReservation, RenameChange};
 pub use rule_base::{
     Firing, FuzzyInput, FuzzyMember, MemberPlace, OpenSide, RuleBase, RuleSource, TskShape,
 };
-pub use series::{BarFile, Deletion, EmptyInterval, SeriesManifest};
+pub use series::{BarFile, Deletion, EmptyInterval, Removal, SeriesManifest};

@@ -43,6 +43,19 @@ pub struct Deletion {
     pub last: i64,
 }
 
+/// The last time that a person took bars away or brought them back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// The revision that it made.
+    pub revision: u64,
+    /// True where bars were brought back.
+    pub is_undone: bool,
+    /// Who did it: the name of the credential, else `user@host`.
+    pub by: String,
+    /// When, microseconds UTC.
+    pub at: i64,
+}
+
 /// `manifest.<revision>.json` of a series. Creating the next revision is the compare-and-set; the
 /// highest wins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +78,10 @@ pub struct SeriesManifest {
     /// What this revision took away, if it was made by a deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,
+    /// The last deletion or its undoing by a person who is known; carried on from revision to
+    /// revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
     /// Commit time, microseconds UTC.
     pub updated_at: i64,
     /// Version of the program that wrote it.

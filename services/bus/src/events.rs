@@ -4,6 +4,7 @@ use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::{Stream, StreamExt as _};
+use schemas::acts::Act;
 use schemas::codec::{self, CONTENT_TYPE, Message};
 use schemas::events::Event;
 use schemas::ids::{OperationId, WorkerId};
@@ -14,6 +15,7 @@ use schemas::trace::traceparent;
 use crate::error::BusError;
 use crate::handles::Events;
 use crate::headers::ascii;
+use crate::operations::nonce;
 
 impl Events<'_> {
     /// Publishes an event, acknowledged; its deterministic id makes repetition harmless.
@@ -57,6 +59,30 @@ impl Events<'_> {
 
         let headers = [("Ktrdr-Message", ascii(&letter.error.to_string()))];
         self.publish_stored(subject, letter, id, &headers).await
+    }
+
+    /// Writes down what a person is about to do, acknowledged.
+    pub async fn note_act(self, act: &Act) -> Result<(), BusError> {
+        let id = format!("act.{}", nonce());
+        let headers = [(
+            "Ktrdr-Message",
+            ascii(&format!("{} by {}", act.deed.as_str(), act.by)),
+        )];
+        self.publish_stored(subjects::act(act.deed), act, &id, &headers)
+            .await
+    }
+
+    /// What people have done, oldest first, as far back as events are kept. What this program
+    /// cannot read is left out.
+    pub async fn acts(self) -> Result<Vec<Act>, BusError> {
+        let stored = self
+            .bus
+            .replay(subjects::EVENTS, subjects::ALL_ACTS, 1, u64::MAX)
+            .await?;
+        let acts = stored
+            .iter()
+            .filter_map(|message| codec::decode(&message.payload).ok());
+        Ok(acts.collect())
     }
 
     /// True when the newest message on the subject has this id: it was published before, however

@@ -79,7 +79,7 @@ async fn delete_bars(
 ) -> Result<Exit, Failure> {
     let handle = store.series();
     let outcome = handle
-        .delete(&series.key, args.range.times(), now())
+        .delete_for(&context.person()?, &series.key, args.range.times(), now())
         .await?;
     let manifest = &outcome.snapshot.manifest;
 
@@ -132,7 +132,8 @@ pub(super) async fn undelete(args: &SeriesArgs, context: &Context) -> Result<Exi
     let store = open_existing_store(context).await?;
     let key = series_key(&args.provider, &args.symbol, args.timeframe)?;
     let key = with_calendar(key, args.calendar.as_deref())?;
-    let outcome = match store.series().undelete(&key, now()).await {
+    let by = context.person()?;
+    let outcome = match store.series().undelete_for(&by, &key, now()).await {
         Err(StoreError::Missing { key: missing }) if missing == key.prefix() => {
             return Err(no_stored_bars(&store, &args.symbol, args.timeframe).await);
         }

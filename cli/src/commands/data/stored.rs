@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use market::{Bars, Instrument, Session, Timeframe, Utc};
 use schemas::codes;
+use schemas::manifests::Removal;
 use serde_json::{Value, json};
 use store::{RawBars, SeriesSnapshot, Store, Table, keep_rows};
 
@@ -217,6 +218,7 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Fai
         rows.push(bar_row(&bars, row));
     }
     context.output.table(&BAR_HEADS, &rows);
+    note_removal(&series, context);
     Ok(Exit::Done)
 }
 
@@ -339,7 +341,35 @@ fn series_json(series: &SeriesSnapshot) -> Value {
         "last": extent.last.map(|time| time.to_string()),
         "revision": series.manifest.revision,
         "content_sha256": series.content_sha256(),
+        "removal": series.manifest.removal.as_ref().map(removal_json),
     })
+}
+
+fn removal_json(removal: &Removal) -> Value {
+    json!({
+        "by": removal.by,
+        "at": Utc(removal.at).to_string(),
+        "revision": removal.revision,
+        "is_undone": removal.is_undone,
+    })
+}
+
+/// `bars were deleted by ann at …, revision 2`.
+fn note_removal(series: &SeriesSnapshot, context: &Context) {
+    let Some(removal) = &series.manifest.removal else {
+        return;
+    };
+    let what = match removal.is_undone {
+        true => "deleted bars were brought back",
+        false => "bars were deleted",
+    };
+
+    context.output.note(&format!(
+        "{what} by {} at {}, revision {}",
+        removal.by,
+        Utc(removal.at),
+        removal.revision
+    ));
 }
 
 fn bar_row(bars: &Bars, row: usize) -> Vec<String> {

@@ -458,6 +458,11 @@ pub(crate) const PAGES: &[Page] = &[
             "ktrdr ops prune --older-than 7d --state failed --yes",
         ],
     ),
+    table_page(
+        "ops acts",
+        ASK,
+        &["ktrdr ops acts", "ktrdr ops acts --limit 5 --json"],
+    ),
     page(
         "status",
         ASK,

@@ -1,6 +1,7 @@
 //! Operations: list them, show one or the whole system, follow one, stop it, resume or retry it,
 //! read its events, and deal with what is left behind.
 
+mod acts;
 mod cancel;
 mod dead;
 mod follow;
@@ -26,6 +27,7 @@ pub(crate) use wait::{WaitArgs, run as wait};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::watch::{current_step, summarise_fields};
+use acts::ActsArgs;
 use dead::DeadArgs;
 use list::ListArgs;
 use logs::LogsArgs;
@@ -56,6 +58,8 @@ enum OpsCommand {
     Dead(DeadArgs),
     /// Remove the records of operations that ended long ago
     Prune(PruneArgs),
+    /// List who removed records, checkpoints and schedules, and sent workers away
+    Acts(ActsArgs),
 }
 
 /// Runs `ktrdr ops`.
@@ -68,6 +72,7 @@ pub(crate) async fn run(args: &OpsArgs, context: &Context) -> Result<Exit, Failu
         Some(OpsCommand::Logs(args)) => logs::run(args, context).await,
         Some(OpsCommand::Dead(args)) => dead::run(args, context).await,
         Some(OpsCommand::Prune(args)) => prune::run(args, context).await,
+        Some(OpsCommand::Acts(args)) => acts::run(args, context).await,
         None => list::run(&args.list, context).await,
     }
 }

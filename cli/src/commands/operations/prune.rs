@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bus::{Bus, BusError, OperationFilter};
 use clap::Args;
 use jiff::Timestamp;
+use schemas::acts::Deed;
 use schemas::ids::OperationId;
 use schemas::operation::{OperationRecord, OperationState};
 use serde_json::json;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::arguments::values::{parse_age, parse_ended_state};
 use crate::console::{Exit, Failure, confirm, count_of};
 use crate::context::Context;
+use crate::inputs::acts::note_act;
 
 const HEADS: [&str; 3] = ["STATE", "KIND", "RECORDS"];
 
@@ -43,7 +45,10 @@ pub(super) async fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Fai
     let question = format!("Remove {count}?");
     let is_confirmed = args.yes || (!records.is_empty() && confirm(output, &question));
     let ops: Vec<OperationId> = match is_confirmed {
-        true => remove(records, args, &bus).await?,
+        true => {
+            note_prune(&records, context, &bus).await?;
+            remove(records, args, &bus).await?
+        }
         false => records.into_iter().map(|record| record.op).collect(),
     };
 
@@ -63,6 +68,15 @@ pub(super) async fn run(args: &PruneArgs, context: &Context) -> Result<Exit, Fai
         }
     }
     Ok(Exit::Done)
+}
+
+async fn note_prune(
+    records: &[OperationRecord],
+    context: &Context,
+    bus: &Bus,
+) -> Result<(), Failure> {
+    let ops: Vec<String> = records.iter().map(|record| record.op.to_string()).collect();
+    note_act(Deed::OpsPrune, &ops, context, bus).await
 }
 
 async fn find_ended(args: &PruneArgs, bus: &Bus) -> Result<Vec<OperationRecord>, Failure> {

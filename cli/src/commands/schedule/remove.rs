@@ -1,12 +1,14 @@
 //! `ktrdr schedule remove`: schedules that start nothing any more.
 
 use clap::Args;
+use schemas::acts::Deed;
 use schemas::schedules::ScheduleName;
 use serde_json::json;
 
 use super::state::no_schedule;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use crate::inputs::acts::note_act;
 
 /// `ktrdr schedule remove`.
 #[derive(Debug, Args)]
@@ -25,6 +27,11 @@ pub(super) async fn run(args: &RemoveArgs, context: &Context) -> Result<Exit, Fa
     let bus = context.bus().await?;
 
     for name in &args.names {
+        let is_there = bus.schedules().get(name).await;
+        if !matches!(is_there, Ok(None)) {
+            let names = [name.to_string()];
+            note_act(Deed::ScheduleRemove, &names, context, &bus).await?;
+        }
         if !bus.schedules().remove(name).await? {
             return Err(no_schedule(name, &bus).await);
         }

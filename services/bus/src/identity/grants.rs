@@ -135,6 +135,11 @@ const GRANTS: &[Grant] = &[
     publish("cancel requests", EVERYBODY, &["ktrdr.control.cancel.*"]),
     publish("drain requests", PEOPLE, &["ktrdr.control.drain.*"]),
     publish(
+        "what people remove and send away",
+        PEOPLE,
+        &["ktrdr.event.act.*"],
+    ),
+    publish(
         "questions to services, and their discovery",
         PEOPLE,
         &["ktrdr.svc.>", "$SRV.>"],

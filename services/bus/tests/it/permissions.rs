@@ -53,6 +53,38 @@ const ONLY_INFRA_READS: &[&str] = &[
     "another.system",
 ];
 
+/// What a stolen key of a trainer may do to the work of others, as `docs/operating.md` says.
+const TRAINER_MAY: &[&str] = &[
+    "$KV.ktrdr_operations.20260301.op_data_1",
+    "$KV.ktrdr_operations.20260301.child.op_data_1",
+    "$KV.ktrdr_active.op_data_1",
+    "ktrdr.cmd.fetcher.default.op_data_1.1",
+    "$JS.API.STREAM.MSG.DELETE.KTRDR_COMMANDS",
+    "$JS.API.CONSUMER.MSG.NEXT.KTRDR_COMMANDS.trainer_default",
+    "ktrdr.event.trainer.op_train_1.1.completed",
+    "ktrdr.progress.trainer.op_train_1.1",
+    "ktrdr.dead.trainer.op_train_1.1",
+    "ktrdr.control.cancel.op_data_1",
+    "ktrdr.alive.fetcher-host-1-1",
+    "$KV.ktrdr_workers.fetcher-host-1-1",
+    "$JS.API.DIRECT.GET.KV_ktrdr_operations.$KV.ktrdr_operations.20260301.op_data_1",
+];
+/// What it may not do, as that page says.
+const TRAINER_MAY_NOT: &[&str] = &[
+    "ktrdr.event.fetcher.op_data_1.1.completed",
+    "ktrdr.event.registry.op_train_1.5.completed",
+    "ktrdr.progress.fetcher.op_data_1.1",
+    "ktrdr.dead.fetcher.op_data_1.1",
+    "$JS.API.CONSUMER.MSG.NEXT.KTRDR_COMMANDS.fetcher_default",
+    "$JS.ACK.KTRDR_COMMANDS.fetcher_default.1.1.1.1.1",
+    "ktrdr.control.drain.fetcher-host-1-1",
+    "$KV.ktrdr_schedules.nightly",
+    "$JS.API.STREAM.MSG.DELETE.KTRDR_CONTROL",
+    "$KV.ktrdr_leases.housekeeping",
+    "ktrdr.event.act.ops-prune",
+    "$JS.API.STREAM.UPDATE.KV_ktrdr_operations",
+];
+
 /// Everything to try: a subject for every pattern that any role has, and what only `infra` may.
 fn everything() -> Vec<Ask> {
     let mut asks = BTreeSet::new();
@@ -196,6 +228,25 @@ fn every_bucket_is_written_by_somebody_but_infra() {
         let roles = || Role::all().filter(|role| *role != Role::Infra);
         let is_written = roles().any(|role| is_granted(role, &write) || is_granted(role, &deeper));
         assert!(is_written, "add {bucket} to the table of permissions");
+    }
+}
+
+#[test]
+fn a_stolen_trainer_key_may_do_what_the_page_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), true);
+    let trainer = nats_test_server::Role::Service("trainer");
+    let key = server.credentials(trainer).unwrap();
+
+    for (subjects, is_expected) in [(TRAINER_MAY, true), (TRAINER_MAY_NOT, false)] {
+        let asks: Vec<Ask> = subjects
+            .iter()
+            .map(|subject| Ask::Publish((*subject).to_owned()))
+            .collect();
+        let allowed = probe(&server.url(), Some(&key), &asks).unwrap();
+        for (ask, is_allowed) in asks.iter().zip(allowed) {
+            assert_eq!(is_allowed, is_expected, "{ask:?}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use market::{SeriesKey, Utc};
-use schemas::manifests::{BarFile, Deletion, SeriesManifest};
+use schemas::manifests::{BarFile, Deletion, Removal, SeriesManifest};
 
 use super::revision::{Change, Draft, files_by_period};
 use super::{CommitOutcome, SeriesSnapshot, StoredSeries};
@@ -25,7 +25,23 @@ impl StoredSeries<'_> {
         range: Range<Utc>,
         at: Utc,
     ) -> Result<CommitOutcome, StoreError> {
-        self.apply(key, &Removing { range, at }, None).await
+        let by = None;
+        self.apply(key, &Removing { range, at, by }, None).await
+    }
+
+    /// The same, and the manifest says who asked for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::delete`].
+    pub async fn delete_for(
+        self,
+        by: &str,
+        key: &SeriesKey,
+        range: Range<Utc>,
+        at: Utc,
+    ) -> Result<CommitOutcome, StoreError> {
+        let by = Some(by.to_owned());
+        self.apply(key, &Removing { range, at, by }, None).await
     }
 
     /// Brings back the bars that the last deletion of a series took away. Bars that were stored
@@ -35,7 +51,22 @@ impl StoredSeries<'_> {
     /// Nothing is stored or nothing was deleted, the revision before the deletion is gone, a failed
     /// read or write, or endless contention.
     pub async fn undelete(self, key: &SeriesKey, at: Utc) -> Result<CommitOutcome, StoreError> {
-        self.apply(key, &Restoring { at }, None).await
+        let by = None;
+        self.apply(key, &Restoring { at, by }, None).await
+    }
+
+    /// The same, and the manifest says who asked for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::undelete`].
+    pub async fn undelete_for(
+        self,
+        by: &str,
+        key: &SeriesKey,
+        at: Utc,
+    ) -> Result<CommitOutcome, StoreError> {
+        let by = Some(by.to_owned());
+        self.apply(key, &Restoring { at, by }, None).await
     }
 
     /// The newest revision that a deletion made, at or below that of `newest`.
@@ -62,6 +93,7 @@ impl StoredSeries<'_> {
 struct Removing {
     range: Range<Utc>,
     at: Utc,
+    by: Option<String>,
 }
 
 impl Change for Removing {
@@ -93,6 +125,7 @@ impl Change for Removing {
         }
 
         draft.manifest.deletion = deletion_of(&taken);
+        note_removal(&mut draft, self.by.as_deref(), false);
         Ok(draft)
     }
 }
@@ -102,6 +135,18 @@ fn without(bars: &RawBars, range: &Range<Utc>) -> RawBars {
     let mut rest = bars.between(&(Utc(i64::MIN)..range.start));
     rest.extend(&bars.between(&(range.end..Utc(i64::MAX))));
     rest
+}
+
+/// Names whoever asks, if that is known.
+fn note_removal(draft: &mut Draft, by: Option<&str>, is_undone: bool) {
+    if let Some(by) = by {
+        draft.manifest.removal = Some(Removal {
+            revision: draft.manifest.revision,
+            is_undone,
+            by: by.to_owned(),
+            at: draft.manifest.updated_at,
+        });
+    }
 }
 
 fn deletion_of(taken: &RawBars) -> Option<Deletion> {
@@ -117,6 +162,7 @@ fn deletion_of(taken: &RawBars) -> Option<Deletion> {
 /// Brings back what the last deletion took away.
 struct Restoring {
     at: Utc,
+    by: Option<String>,
 }
 
 impl Change for Restoring {
@@ -145,6 +191,7 @@ impl Change for Restoring {
             files.insert(old.period.clone(), restored.file);
         }
         draft.manifest.files = files.into_values().collect();
+        note_removal(&mut draft, self.by.as_deref(), true);
         Ok(draft)
     }
 }

@@ -52,6 +52,7 @@ impl Draft {
             files: Vec::new(),
             empty: base.map_or_else(Vec::new, |manifest| manifest.empty.clone()),
             deletion: None,
+            removal: base.and_then(|manifest| manifest.removal.clone()),
             updated_at: at.0,
             written_by: crate::WRITTEN_BY.to_owned(),
         };

@@ -25,6 +25,28 @@ async fn stored_opens(store: &Store, key: &SeriesKey) -> Vec<Utc> {
 }
 
 #[test]
+fn whoever_takes_bars_away_is_named_until_the_next_one() {
+    on_every_store(|store| async move {
+        let (key, _) = store_eight_hours(&store).await;
+        let series = store.series();
+
+        let deleted = series.delete_for("ann", &key, ALL_TIME, Utc(8)).await;
+        let removal = deleted.unwrap().snapshot.manifest.removal.unwrap();
+        assert_eq!((removal.by.as_str(), removal.revision), ("ann", 2));
+        assert!(!removal.is_undone);
+        let restored = series.undelete_for("bob", &key, Utc(9)).await.unwrap();
+        let removal = restored.snapshot.manifest.removal.unwrap();
+        assert_eq!((removal.by.as_str(), removal.at), ("bob", 9));
+        assert!(removal.is_undone);
+
+        // A revision that nobody asked for in person goes on saying it.
+        let later = series.delete(&key, ALL_TIME, Utc(10)).await.unwrap();
+        let removal = later.snapshot.manifest.removal.unwrap();
+        assert_eq!((removal.by.as_str(), removal.revision), ("bob", 3));
+    });
+}
+
+#[test]
 fn deleted_bars_come_back_as_they_were() {
     on_every_store(|store| async move {
         let (key, bars) = store_eight_hours(&store).await;
