@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use bus::{BusError, ChangeError, ResumeError, SubmitError};
+use bus::{BackupError, BusError, ChangeError, ResumeError, SubmitError};
 use networks::NetworkError;
 use runtime::settings::SettingsError;
 use schemas::codes::{self, Advice, Code};
@@ -199,6 +199,15 @@ impl From<StoreError> for Failure {
             _ => Exit::Failed,
         };
         Self::advised(exit, &error)
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Bus(error) => error.into(),
+            error => Self::advised(Exit::Failed, &error),
+        }
     }
 }
 

@@ -55,6 +55,8 @@ mod local_system;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod lost_bus;
+#[cfg(test)]
 mod model_analytics;
 #[cfg(test)]
 mod model_names;

@@ -49,6 +49,12 @@ macro_rules! codes {
 }
 
 codes! {
+    Backup "BACKUP" "Backups of a system, and what is made again after a loss." {
+        BACKUP_FILES = "Files": "A file of a backup cannot be read or written.";
+        BACKUP_IN_USE = "InUse":
+            "The system that a backup is to replace is not empty, or workers run on it.";
+        BACKUP_UNUSABLE = "Unusable": "A folder is not a backup, is damaged, or of a newer program.";
+    }
     Bus "BUS" "The NATS server and the messages on it." {
         BUS_DRIFT = "Drift":
             "Streams, buckets or consumers on the server differ from what this program declares.";

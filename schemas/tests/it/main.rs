@@ -11,6 +11,8 @@ mod largest_record;
 #[cfg(test)]
 mod progress_page;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod samples;

@@ -6,10 +6,13 @@ use schemas::codes;
 use schemas::errors::ErrorRecord;
 use schemas::events::{Event, What};
 use schemas::ids::{Lane, OperationId, Service, StepNumber, WorkerId};
+use schemas::messages::DeadLetter;
 use schemas::operation::{Holder, NewOperation, OperationRecord, OperationState, Parent, Said};
 use schemas::plan::{Plan, StepSpec};
 use schemas::progress::{Context, Count, Device, ProgressRecord, Waiting};
 use schemas::schedules::{Overlap, Run, Schedule, Skip, When};
+use schemas::subjects;
+use schemas::worker::{SignOfLife, WorkerInfo};
 use serde_json::{Value, json};
 
 pub(crate) fn op() -> OperationId {
@@ -204,6 +207,53 @@ pub(crate) fn schedule() -> Schedule {
             due: at(15),
             reason: "op_train_20260301_142233_9f3a01bc was still running".to_owned(),
         }),
+    }
+}
+
+/// A command that its service could not carry out.
+pub(crate) fn dead_letter() -> DeadLetter {
+    DeadLetter {
+        v: 1,
+        subject: subjects::command(Service::Fetcher, Lane::Default, &op(), StepNumber::FIRST),
+        error: error(),
+        deliveries: 4,
+        command: json!({ "v": 1, "submission": 2 }),
+        payload_hex: String::new(),
+        at: at(9),
+    }
+}
+
+/// A worker of two cores with a GPU.
+pub(crate) fn worker_info() -> WorkerInfo {
+    WorkerInfo {
+        v: 1,
+        worker: worker(),
+        service: Service::Trainer,
+        lanes: vec![Lane::Default],
+        host: "gpu-host".to_owned(),
+        pid: 4711,
+        version: "0.1.0".to_owned(),
+        started_at: at(0),
+        slots: 1,
+        current: vec![op()],
+        live: 0,
+        device: Some(Device {
+            kind: "cuda".to_owned(),
+            name: "RTX 4090".to_owned(),
+            ..Device::default()
+        }),
+        cores: 2,
+        memory_bytes: 8 << 30,
+        degraded: None,
+        draining: false,
+    }
+}
+
+pub(crate) fn sign_of_life() -> SignOfLife {
+    SignOfLife {
+        v: 1,
+        seq: 7,
+        sent_ms: 3_500,
     }
 }
 

@@ -1,15 +1,12 @@
 //! The wire form: what other programs read is pinned, field by field.
 
 use insta::assert_json_snapshot;
-use schemas::ids::{Lane, Service, StepNumber};
-use schemas::messages::{CommandMessage, DeadLetter};
-use schemas::progress::Device;
-use schemas::subjects;
-use schemas::worker::{SignOfLife, WorkerInfo};
-use serde_json::json;
+use schemas::ids::StepNumber;
+use schemas::messages::CommandMessage;
 
 use crate::samples::{
-    at, error, event, op, operation, progress, record, schedule, wire_form, worker,
+    dead_letter, event, op, operation, progress, record, schedule, sign_of_life, wire_form,
+    worker_info,
 };
 
 #[test]
@@ -43,56 +40,17 @@ fn the_wire_form_of_a_schedule() {
 
 #[test]
 fn the_wire_form_of_a_dead_letter() {
-    let letter = DeadLetter {
-        v: 1,
-        subject: subjects::command(Service::Fetcher, Lane::Default, &op(), StepNumber::FIRST),
-        error: error(),
-        deliveries: 4,
-        command: json!({ "v": 1, "submission": 2 }),
-        payload_hex: String::new(),
-        at: at(9),
-    };
-
-    assert_json_snapshot!(wire_form(&letter));
+    assert_json_snapshot!(wire_form(&dead_letter()));
 }
 
 #[test]
 fn the_wire_form_of_a_worker() {
-    let info = WorkerInfo {
-        v: 1,
-        worker: worker(),
-        service: Service::Trainer,
-        lanes: vec![Lane::Default],
-        host: "gpu-host".to_owned(),
-        pid: 4711,
-        version: "0.1.0".to_owned(),
-        started_at: at(0),
-        slots: 1,
-        current: vec![op()],
-        live: 0,
-        device: Some(Device {
-            kind: "cuda".to_owned(),
-            name: "RTX 4090".to_owned(),
-            ..Device::default()
-        }),
-        cores: 2,
-        memory_bytes: 8 << 30,
-        degraded: None,
-        draining: false,
-    };
-
-    assert_json_snapshot!(wire_form(&info));
+    assert_json_snapshot!(wire_form(&worker_info()));
 }
 
 #[test]
 fn the_wire_form_of_a_sign_of_life() {
-    let sign = SignOfLife {
-        v: 1,
-        seq: 7,
-        sent_ms: 3_500,
-    };
-
-    assert_json_snapshot!(wire_form(&sign), @r#"
+    assert_json_snapshot!(wire_form(&sign_of_life()), @r#"
     {
       "sent_ms": 3500,
       "seq": 7,

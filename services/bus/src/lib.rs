@@ -3,6 +3,8 @@
 
 mod active;
 mod backlog;
+mod backup;
+mod backup_error;
 mod buckets;
 mod cancels;
 mod commands;
@@ -34,6 +36,7 @@ mod services;
 mod signs_of_life;
 mod stored;
 mod stream_info;
+mod stream_snapshot;
 mod submit;
 mod submit_error;
 mod tap;
@@ -43,6 +46,10 @@ pub mod topology;
 mod workers;
 
 pub use backlog::{QueueDepth, QueueView};
+pub use backup::{
+    BACKUP_VERSION, Backup, BackupManifest, MANIFEST_FILE, Restored, SavedStream, saved_streams,
+};
+pub use backup_error::BackupError;
 pub use cancels::{
     CancelAsk, CancelRequest, ControlMessage, ControlWatch, StoredCancel, StoredCancels,
 };
@@ -68,6 +75,7 @@ pub use schedules::StoredSchedule;
 pub use server_clock::ServerClock;
 pub use services::{Answer, Answers, Endpoint, ServiceDescription};
 pub use stored::StreamState;
+pub use stream_snapshot::SnapshotHead;
 pub use submit_error::{ResumeError, SubmitError};
 pub use tap::{OperationChange, TappedMessage};
 pub use timing::{Profile, Timing, UnknownProfile};

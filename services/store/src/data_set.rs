@@ -291,6 +291,16 @@ pub struct StoredDataSets<'a> {
 }
 
 impl StoredDataSets<'_> {
+    /// How many data sets there are; one whose manifest is not written yet is none.
+    ///
+    /// # Errors
+    /// Listing fails.
+    pub async fn count(self) -> Result<usize, StoreError> {
+        let keys = self.store.keys("datasets").await?;
+        let manifests = keys.iter().filter(|key| key.ends_with("/manifest.json"));
+        Ok(manifests.count())
+    }
+
     /// The data set made from these inputs, `None` if there is none yet.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The specifications of what the system promises, each on a real NATS server of its own.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod chaos;

@@ -87,6 +87,24 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "infra backup",
+        ASK,
+        &["ktrdr infra backup backups/2026-11-28"],
+    ),
+    page(
+        "infra restore",
+        ASK,
+        &[
+            "ktrdr infra restore backups/2026-11-28 --dry-run",
+            "ktrdr infra restore backups/2026-11-28 --force",
+        ],
+    ),
+    page(
+        "infra rebuild",
+        ASK,
+        &["ktrdr infra rebuild --dry-run", "ktrdr infra rebuild"],
+    ),
+    page(
         "data",
         ASK,
         &[

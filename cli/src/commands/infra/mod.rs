@@ -1,8 +1,12 @@
 //! `ktrdr infra`: bring the server to the declared streams, buckets and consumers, or show how it
-//! differs; make the keys by which services and people connect.
+//! differs; make the keys by which services and people connect; keep what is on the bus, and bring
+//! it back.
 
+mod backup;
 mod certificates;
 mod credentials;
+mod rebuild;
+mod restore;
 
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Applied, Bus, Drift, Profile};
@@ -32,6 +36,13 @@ enum InfraCommand {
     /// Make the keys of services and people, and the server's file with what each may do; a second
     /// run keeps the keys that there are
     Credentials(credentials::CredentialsArgs),
+    /// Save what is on the bus into a folder; services may run meanwhile
+    Backup(backup::BackupArgs),
+    /// Bring an empty system to the state of a backup, while no service runs
+    Restore(restore::RestoreArgs),
+    /// Make a system again after the bus has lost everything, and say what the store holds and what
+    /// is lost; it overwrites nothing
+    Rebuild(rebuild::RebuildArgs),
 }
 
 /// What an installation may choose.
@@ -71,6 +82,9 @@ pub(crate) async fn run(command: &InfraArgs, context: &Context) -> Result<Exit, 
     let args = match &command.command {
         InfraCommand::Apply(args) | InfraCommand::Check(args) => args,
         InfraCommand::Credentials(args) => return credentials::run(args, context),
+        InfraCommand::Backup(args) => return backup::run(args, context).await,
+        InfraCommand::Restore(args) => return restore::run(args, context).await,
+        InfraCommand::Rebuild(args) => return rebuild::run(args, context).await,
     };
 
     // Whoever names no profile keeps that of the server: an upgrade must not change its clocks.
