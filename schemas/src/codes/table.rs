@@ -53,7 +53,8 @@ codes! {
         BACKUP_FILES = "Files": "A file of a backup cannot be read or written.";
         BACKUP_IN_USE = "InUse":
             "The system that a backup is to replace is not empty, or workers run on it.";
-        BACKUP_UNUSABLE = "Unusable": "A folder is not a backup, is damaged, or of a newer program.";
+        BACKUP_UNUSABLE = "Unusable":
+            "A folder is not a backup, is damaged, or of a newer program.";
     }
     Bus "BUS" "The NATS server and the messages on it." {
         BUS_DRIFT = "Drift":

@@ -94,6 +94,7 @@ pub struct Restored {
 /// letters follow the record, and a record names sequences of cancel requests.
 pub fn saved_streams() -> Vec<String> {
     let bucket = bucket_stream;
+
     vec![
         bucket(subjects::SCHEDULES),
         subjects::SCHEDULE_TIMERS.to_owned(),
@@ -300,10 +301,10 @@ impl Backup {
         if value["format"] != FORMAT {
             return Err(BackupError::foreign(folder, "its manifest says otherwise"));
         }
-        let found = value["v"].as_u64().unwrap_or_default();
-        if found > u64::from(BACKUP_VERSION) {
+        let version = value["v"].as_u64().unwrap_or_default();
+        if version > u64::from(BACKUP_VERSION) {
             let path = folder.to_owned();
-            return Err(BackupError::Newer { path, found });
+            return Err(BackupError::Newer { path, version });
         }
 
         let manifest: BackupManifest = serde_json::from_value(value)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use schemas::codes::{self, Advice, Code};
 
+use crate::backup::BACKUP_VERSION;
 use crate::error::BusError;
 
 /// What can go wrong with a backup.
@@ -16,23 +17,26 @@ pub enum BackupError {
     /// The folder holds something else.
     #[error("{} is not a backup of KTRDR: {reason}", path.display())]
     Foreign {
-        /// The folder.
+        /// Folder that was named.
         path: PathBuf,
         /// What is missing or cannot be read.
         reason: String,
     },
     /// A newer program made it.
-    #[error("the backup in {} has version {found}; this program reads up to {}", path.display(), crate::backup::BACKUP_VERSION)]
+    #[error(
+        "the backup in {} has version {version}; this program reads up to {BACKUP_VERSION}",
+        path.display()
+    )]
     Newer {
-        /// The folder.
+        /// Folder that was named.
         path: PathBuf,
         /// The version that it says.
-        found: u64,
+        version: u64,
     },
     /// A file is not as it was written.
     #[error("the backup is damaged: {} {reason}", path.display())]
     Damaged {
-        /// The file.
+        /// File that has changed.
         path: PathBuf,
         /// How it differs.
         reason: &'static str,
@@ -83,7 +87,9 @@ impl Advice for BackupError {
         match self {
             Self::Exists(_) => "name a folder that does not exist yet".into(),
             Self::Foreign { .. } => "name the folder that `ktrdr infra backup` has written".into(),
-            Self::Newer { .. } => "upgrade this program; `ktrdr version` shows which it is".into(),
+            Self::Newer { .. } => {
+                "upgrade this program; `ktrdr --version` shows which it is".into()
+            }
             Self::Damaged { .. } => "use another backup; nothing was restored from this one".into(),
             Self::NotEmpty(_) => "`ktrdr infra backup FOLDER` keeps what is there; `ktrdr infra \
                  restore FOLDER --force` then replaces it"

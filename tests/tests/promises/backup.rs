@@ -4,7 +4,8 @@ use bus::{Backup, BackupError};
 use dummy::Dummy;
 use schemas::commands::RunDummy;
 use schemas::events::What;
-use system_tests::{Sandbox, steps};
+use schemas::ids::Service;
+use system_tests::{Role, Sandbox, steps};
 
 use crate::commands::short;
 
@@ -57,10 +58,28 @@ async fn nothing_is_restored_while_workers_run() {
     sandbox.bus().infra().back_up(&folder).await.unwrap();
     let backup = Backup::open(&folder).unwrap();
     let _worker = sandbox.run(Dummy).await;
+    sandbox.until_workers(Service::Dummy, 1).await;
 
     let infra = sandbox.bus().infra();
     let refused = infra.restore(&backup, true).await.unwrap_err();
 
     let is_refused = matches!(refused, BackupError::WorkersRun(1));
     assert!(is_refused, "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_key_of_infra_makes_a_backup() {
+    let sandbox = Sandbox::start_guarded().await;
+    let folder = sandbox.folder().join("backup");
+
+    let person = sandbox.bus().infra();
+    person.back_up(&folder).await.unwrap_err();
+    assert!(!folder.exists());
+
+    let infra = sandbox.connect_as(Role::Infra).await;
+    infra.infra().back_up(&folder).await.unwrap();
+    let backup = Backup::open(&folder).unwrap();
+    let person = sandbox.bus().infra();
+    person.restore(&backup, true).await.unwrap_err();
+    infra.infra().restore(&backup, true).await.unwrap();
 }

@@ -87,7 +87,7 @@ async fn read_inventory(store: &Store) -> Result<Inventory, Failure> {
     })
 }
 
-/// The streams, buckets and consumers that are missing; made unless this is a trial.
+/// The streams, buckets and consumers that are missing; made unless this is a dry run.
 async fn make_missing(
     bus: &Bus,
     topology: &Topology,

@@ -74,6 +74,7 @@ fn restored_json(restored: &Restored, removed: usize, is_dry: bool) -> serde_jso
 async fn remove_later_checkpoints(bus: &Bus, store: &Store) -> Result<usize, Failure> {
     let mut removed = 0;
     let operations = bus.operations();
+
     for record in operations.unfinished(&OperationFilter::default()).await? {
         for checkpoint in store.checkpoints().list_of(&record.op).await? {
             let key = checkpoint.key;
