@@ -298,10 +298,10 @@ impl Backup {
         })?;
         let value: Value = serde_json::from_slice(&text)
             .map_err(|_| BackupError::damaged(&path, "is not a JSON document"))?;
-        if value["format"] != FORMAT {
+        if value.get("format").and_then(Value::as_str) != Some(FORMAT) {
             return Err(BackupError::foreign(folder, "its manifest says otherwise"));
         }
-        let version = value["v"].as_u64().unwrap_or_default();
+        let version = value.get("v").and_then(Value::as_u64).unwrap_or_default();
         if version > u64::from(BACKUP_VERSION) {
             let path = folder.to_owned();
             return Err(BackupError::Newer { path, version });

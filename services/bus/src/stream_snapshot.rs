@@ -47,12 +47,8 @@ struct RestoreAnswer {
 impl SnapshotHead {
     /// Messages in the stream.
     pub fn messages(&self) -> u64 {
-        self.state["messages"].as_u64().unwrap_or_default()
-    }
-
-    /// Sequence of the newest message that the stream has ever had.
-    pub fn last_sequence(&self) -> u64 {
-        self.state["last_seq"].as_u64().unwrap_or_default()
+        let messages = self.state.get("messages");
+        messages.and_then(Value::as_u64).unwrap_or_default()
     }
 }
 
