@@ -38,7 +38,7 @@ async fn half_done_work_goes_on_after_a_restore() {
     let backup = Backup::open(&folder).unwrap();
     let infra = after.bus().infra();
     let restored = infra.restore(&backup, false).await.unwrap();
-    assert_eq!(restored.unfinished, [half.clone()]);
+    assert_eq!(restored.unfinished, std::slice::from_ref(&half));
 
     let _housekeeper = after.start_housekeeper().await;
     let _worker = after.run(Dummy).await;
