@@ -16,5 +16,6 @@ pub(crate) mod stored_coverage;
 pub(crate) mod stored_series;
 pub(crate) mod strategy_files;
 pub(crate) mod symbol_files;
+pub(crate) mod text_files;
 pub(crate) mod training_keys;
 pub(crate) mod usable_rows;

@@ -8,6 +8,7 @@ use schemas::commands::{CHILDREN_AT_ONCE, OnFailure};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use crate::inputs::text_files::{read_text, read_text_from};
 
 /// The operations of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +39,8 @@ pub(crate) fn read_operation_file(
     context: &Context,
 ) -> Result<OperationFile, Failure> {
     let text = match file.as_os_str() == "-" {
-        true => std::io::read_to_string(std::io::stdin()),
-        false => std::fs::read_to_string(context.working_directory.join(file)),
+        true => read_text_from(std::io::stdin()),
+        false => read_text(&context.working_directory.join(file)),
     };
     let text = text.map_err(|error| {
         Failure::new(

@@ -10,6 +10,7 @@ use strategies::{CATALOGUE, Findings, Overrides, Resolved, Split, Strategy};
 
 use crate::console::{Exit, Failure};
 use crate::context::Context;
+use crate::inputs::text_files::read_text;
 
 /// A folder of strategies that is searched before the catalogue.
 const VARIABLE: &str = "KTRDR_STRATEGIES";
@@ -99,7 +100,7 @@ pub(crate) fn list_strategies(context: &Context) -> Vec<NamedStrategy> {
 fn read_named(name: String, folder: &Path) -> NamedStrategy {
     let path = folder.join(format!("{name}.yaml"));
     NamedStrategy {
-        text: std::fs::read_to_string(&path).unwrap_or_default(),
+        text: read_text(&path).unwrap_or_default(),
         name,
         path,
     }
@@ -143,7 +144,7 @@ pub(crate) fn find_in(
             None => Err(no_strategy(name, &places, &folders)),
         };
     };
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok((path.clone(), text)),
         Err(error) => Err(unreadable_strategy(path, &error)),
     }

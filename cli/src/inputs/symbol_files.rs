@@ -7,6 +7,7 @@ use schemas::codes;
 
 use crate::console::{Exit, Failure, count_of};
 use crate::context::Context;
+use crate::inputs::text_files::read_text;
 
 /// Wrong lines of a file that are named.
 const WRONG_LINES_MAX: usize = 10;
@@ -25,7 +26,7 @@ pub(crate) fn gather_symbols(
     let mut symbols = named.to_vec();
     if let Some(file) = file {
         let path = context.working_directory.join(file);
-        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(file, &error))?;
+        let text = read_text(&path).map_err(|error| unreadable(file, &error))?;
         symbols.extend(read_symbols(&text).map_err(|wrong| wrong_lines(file, &wrong))?);
     }
 

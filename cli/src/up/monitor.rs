@@ -7,7 +7,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+/// How long the NATS server may take to answer about itself.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest answer that is read of it.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Whether an acknowledged message survives a power cut.

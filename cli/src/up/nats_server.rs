@@ -24,6 +24,7 @@ use crate::context::{LOCAL_KEYS, SERVER_FILE, replace_private_file};
 const CONFIGURATION: &str = include_str!("../../../infra/nats/local.conf");
 /// Recovery of a large store takes a while.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the server may take to stop before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 const NAME: &str = "nats-server";
 

@@ -20,6 +20,7 @@ use super::folder::Folder;
 /// A service that says its settings are wrong would say so again.
 const WRONG_SETTINGS: i32 = 2;
 const PAUSE_MIN: Duration = Duration::from_millis(500);
+/// Longest pause before a program that has ended is started again.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// After this long without a crash the pauses begin again at the shortest.
 const STEADY: Duration = Duration::from_secs(30);

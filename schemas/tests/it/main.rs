@@ -9,6 +9,8 @@ mod forged_records;
 #[cfg(test)]
 mod largest_record;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod progress_page;
 #[cfg(test)]
 mod recorded;

@@ -28,6 +28,7 @@ const SERVER_VERSION_MIN_TEXT: &str = "2.14";
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(100);
+/// Longest pause between two attempts to connect again.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(4);
 
 /// How to reach the server.

@@ -18,6 +18,7 @@ use crate::recent::RecentRecords;
 /// Of the active operations at least the N oldest (running) and the N newest (just submitted) are
 /// read, and as many as are to be listed, up to the maximum.
 const ACTIVE_ENDS: usize = 200;
+/// Active operations that are read at each end for one list.
 const ACTIVE_ENDS_MAX: usize = 1_000;
 /// Records read at once.
 const CONCURRENCY: usize = 32;

@@ -19,6 +19,7 @@ use crate::topology::bucket_stream;
 
 /// Revisions read first; the number doubles each time they were not enough.
 const PAGE: u64 = 200;
+/// Revisions read at once for the newest operations.
 const PAGE_MAX: u64 = 5_000;
 /// Records read one by one at a time.
 const BATCH: usize = 32;

@@ -11,6 +11,7 @@ use super::list::calendar_json;
 use crate::console::{Exit, Failure};
 use crate::context::Context;
 use crate::inputs::stored_series::open_store;
+use crate::inputs::text_files::read_text;
 
 /// `ktrdr calendars add`.
 #[derive(Clone, Debug, Args)]
@@ -50,7 +51,7 @@ pub(super) async fn run(args: &AddArgs, context: &Context) -> Result<Exit, Failu
 /// # Errors
 /// The file cannot be read, or is not UTF-8.
 pub(super) fn read_calendar_file(file: &PathBuf, context: &Context) -> Result<String, Failure> {
-    std::fs::read_to_string(context.working_directory.join(file)).map_err(|error| {
+    read_text(&context.working_directory.join(file)).map_err(|error| {
         let message = format!("cannot read {}", file.display());
         Failure::new(Exit::Usage, codes::DATA_CALENDAR, message)
             .with_cause(&error)

@@ -18,6 +18,7 @@ use crate::inputs::stored_coverage::check_against_stored;
 use crate::inputs::stored_series::{
     no_stored_bars, open_existing_store, require_calendar, series_key, with_calendar,
 };
+use crate::inputs::text_files::read_text;
 
 /// Endings of files of bars: a text with one of them is no symbol.
 const ENDINGS: [&str; 9] = [
@@ -173,7 +174,7 @@ fn read_rules(file: Option<&Path>, context: &Context) -> Result<Rules, Failure> 
     };
 
     // No fallback to the default rules: they would judge by limits that nobody chose.
-    let text = std::fs::read_to_string(context.working_directory.join(file)).map_err(|error| {
+    let text = read_text(&context.working_directory.join(file)).map_err(|error| {
         let message = format!("cannot read the rules in {}", file.display());
         Failure::new(Exit::Usage, codes::DATA_RULES, message)
             .with_cause(&error)

@@ -22,6 +22,7 @@ use super::show_data::describe_days;
 use crate::console::{Exit, Failure, count_of, print_pairs};
 use crate::context::Context;
 use crate::inputs::models::{ModelArgs, describe_layers};
+use crate::inputs::text_files::read_text;
 
 /// Lines around a change of a strategy.
 const DIFF_CONTEXT: usize = 1;
@@ -77,7 +78,7 @@ fn is_file(text: &str) -> bool {
 }
 
 fn read_file(file: &str, context: &Context) -> Result<String, Failure> {
-    std::fs::read_to_string(context.working_directory.join(file)).map_err(|error| {
+    read_text(&context.working_directory.join(file)).map_err(|error| {
         let message = format!("`{file}` cannot be read");
         Failure {
             causes: vec![error.to_string()],

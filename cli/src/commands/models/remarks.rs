@@ -274,3 +274,34 @@ pub(super) fn describe_tags(tags: &BTreeMap<String, String>) -> String {
     let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
     tags.collect::<Vec<String>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_has_at_most_1000_characters() {
+        assert_eq!(parse_note(&"ö".repeat(1_000)).unwrap(), "ö".repeat(1_000));
+        assert_eq!(
+            parse_note(&"ö".repeat(1_001)).unwrap_err(),
+            "a note is 1 to 1000 characters, without line breaks"
+        );
+    }
+
+    #[test]
+    fn a_tag_has_a_key_of_64_and_a_value_of_128_characters() {
+        let tag_of = |key: usize, value: usize| {
+            parse_tag(&format!("{}={}", "k".repeat(key), "ö".repeat(value)))
+        };
+
+        assert_eq!(tag_of(64, 128).unwrap(), ("k".repeat(64), "ö".repeat(128)));
+        assert_eq!(
+            tag_of(65, 1).unwrap_err(),
+            "the key of a tag is 1 to 64 letters, digits, _, - and ."
+        );
+        assert_eq!(
+            tag_of(1, 129).unwrap_err(),
+            "the value of a tag has at most 128 characters, without line breaks"
+        );
+    }
+}

@@ -288,6 +288,7 @@ mod tests {
     #[test]
     fn an_interval_has_at_least_a_minute() {
         assert_eq!(parse_interval("1h").unwrap().get(), 3_600_000);
+        assert_eq!(parse_interval("1m").unwrap().get(), 60_000);
         assert_eq!(
             parse_interval("59s").unwrap_err(),
             "the shortest interval is 1m"

@@ -130,6 +130,7 @@ mod tests {
         let ann = Identity::person("ann").unwrap();
         assert_eq!((ann.name(), ann.inbox().as_str()), ("ann", "_INBOX_ann"));
 
+        assert!(Identity::person(&"a".repeat(32)).is_ok());
         let long = "a".repeat(33);
         for name in ["", "Ann", "a.b", "a*", "trainer", "infra", "person", &long] {
             assert!(Identity::person(name).is_err(), "{name}");

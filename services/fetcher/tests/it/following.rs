@@ -115,6 +115,8 @@ struct Scene {
     late: Option<(Utc, i64)>,
     away: Range<Utc>,
     bars: Option<u64>,
+    /// How often the command names the series.
+    named: usize,
     until: Option<Utc>,
 }
 
@@ -136,6 +138,7 @@ impl Scene {
             late: None,
             away: begin..begin,
             bars: None,
+            named: 1,
             until: None,
         }
     }
@@ -152,12 +155,13 @@ impl Scene {
             away: self.away.clone(),
             asked: Mutex::default(),
         });
+        let series = SeriesRequest {
+            symbol: "EURUSD".to_owned(),
+            timeframe: "1h".to_owned(),
+        };
         let command = FollowBars {
             provider: "scripted".to_owned(),
-            series: vec![SeriesRequest {
-                symbol: "EURUSD".to_owned(),
-                timeframe: "1h".to_owned(),
-            }],
+            series: vec![series; self.named],
             until: self.until.map(Utc::timestamp),
             bars: self.bars,
             calendar: None,
@@ -511,4 +515,22 @@ async fn it_ends_before_the_first_close_after_its_time() {
     assert_eq!(seen.now, "2020-03-03T16:00:00Z");
     let fractions = scene.runner.fractions.lock().unwrap();
     assert!(fractions.iter().all(|share| (0.0..=1.0).contains(share)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_follows_at_most_64_series() {
+    let scene_of = async |named| Scene {
+        named,
+        until: Some(utc("2020-03-03T14:30:00Z")),
+        ..Scene::from("2020-03-03T14:20:00Z").await
+    };
+
+    let seen = scene_of(64).await.play().await;
+    assert_eq!(seen.result.unwrap().followed.len(), 64);
+
+    let seen = scene_of(65).await.play().await;
+    assert_eq!(
+        seen.result.unwrap_err().to_string(),
+        "following is for 1 to 64 series, not 65"
+    );
 }

@@ -17,6 +17,17 @@ pub enum FileError {
         #[source]
         source: std::io::Error,
     },
+    /// Larger than [`FILE_BYTES_MAX`](super::FILE_BYTES_MAX).
+    #[error(
+        "`{file}` has {size} bytes, at most {} are read",
+        super::FILE_BYTES_MAX
+    )]
+    TooLarge {
+        /// Path or name.
+        file: String,
+        /// Size in bytes.
+        size: u64,
+    },
     /// The gzip stream is damaged or too large.
     #[error("cannot unpack `{file}`")]
     Unpack {
@@ -327,6 +338,7 @@ impl FileError {
     fn hint_on_file(&self) -> &'static str {
         match self {
             Self::Open { .. } => "check the path, and that this user may read it",
+            Self::TooLarge { .. } => "make several files of it, such as one a year",
             Self::Unpack { .. } => "the file is damaged: fetch it again from where it came",
             Self::Format { .. } => "give the file the ending of what it is, such as .csv",
             Self::Foreign { advice, .. } => advice,

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use market::{Instrument, SeriesKey, Timeframe, Utc};
 use schemas::codes::Advice as _;
 use store::files::{
-    BarFolder, ColumnNames, Expected, FileBars, FileError, LabelSide, Mapping, detect, read,
-    read_path,
+    BarFolder, ColumnNames, Expected, FILE_BYTES_MAX, FileBars, FileError, LabelSide, Mapping,
+    detect, read, read_path,
 };
 use store::{Bytes, Cells, RawBar, RawBars, Table};
 
@@ -507,4 +507,23 @@ fn a_table_keeps_types_and_refuses_uneven_columns() {
 
     let uneven = table.with("more", Cells::Number(vec![1.0]));
     assert!(uneven.to_csv().is_err());
+}
+
+#[test]
+fn a_file_of_more_than_four_gibibytes_is_refused_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("EURUSD_1h.csv");
+    // Zeros that take no room on the disk.
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(FILE_BYTES_MAX + 1).unwrap();
+
+    let eurusd = expected("EURUSD", Timeframe::HOUR_1);
+    let error = read_path(&path, &Mapping::default(), &eurusd).unwrap_err();
+
+    let expected = format!(
+        "`{}` has 4294967297 bytes, at most 4294967296 are read",
+        path.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.hint(), "make several files of it, such as one a year");
 }

@@ -75,6 +75,7 @@ fn what_names_no_instrument_is_refused_with_its_reason() {
     assert_eq!(error("fx:EUR/EUR"), InstrumentError::Pair("EUR/EUR".into()));
     assert_eq!(error("EUR/XYZ"), InstrumentError::Pair("EUR/XYZ".into()));
     assert_eq!(error(".."), InstrumentError::Stock("..".into()));
+    assert!(Instrument::parse("ABCDEFGHIJKLMNOPQRST").is_ok());
     assert!(matches!(
         error("ABCDEFGHIJKLMNOPQRSTU"),
         InstrumentError::Long { length: 21, .. }

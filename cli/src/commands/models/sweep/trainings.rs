@@ -278,7 +278,10 @@ fn refuse_two_seeds(args: &TrainArgs) -> Result<(), Failure> {
 
 fn refuse_many(combinations: usize, seeds: usize, args: &TrainArgs) -> Result<(), Failure> {
     let folds = usize::from(args.sweep.folds.unwrap_or(1));
-    let trainings = combinations.saturating_mul(seeds).saturating_mul(folds);
+    refuse_above_most(combinations.saturating_mul(seeds).saturating_mul(folds))
+}
+
+fn refuse_above_most(trainings: usize) -> Result<(), Failure> {
     if trainings <= TRAININGS_MAX {
         return Ok(());
     }
@@ -350,5 +353,14 @@ mod tests {
         assert_eq!(name_of_sweep("trend", now), "trend-sweep-20231114-221320");
         let longest = name_of_sweep(&"x".repeat(64), now);
         assert!(strategies::is_name(&longest), "{longest}");
+    }
+
+    #[test]
+    fn a_sweep_has_at_most_10_000_trainings() {
+        refuse_above_most(10_000).unwrap();
+
+        let refusal = refuse_above_most(10_001).unwrap_err();
+        assert_eq!(refusal.message, "10001 trainings, at most 10000");
+        assert_eq!(refusal.hint, "sweep fewer values, seeds or folds");
     }
 }

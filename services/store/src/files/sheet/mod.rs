@@ -17,7 +17,7 @@ use super::container::{self, Kind};
 use super::stamp::Stamps;
 use super::symbols::{Symbols, find_symbol_column};
 use super::text::{self, Choice};
-use super::{ColumnNames, FileActions, FileError, Mapping};
+use super::{ColumnNames, FILE_BYTES_MAX, FileActions, FileError, Mapping};
 use crate::raw_bars::keep_rows;
 
 /// A file's rows in file order, all columns of one length.
@@ -79,10 +79,17 @@ impl Sheet {
         instrument: Option<&Instrument>,
     ) -> Result<Self, FileError> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| FileError::Open {
+        let open_error = |source| FileError::Open {
             file: name.clone(),
             source,
-        })?;
+        };
+        // Nobody waits until gigabytes are read to hear that they are too many.
+        let size = std::fs::metadata(path).map_err(open_error)?.len();
+        if size > FILE_BYTES_MAX {
+            return Err(FileError::TooLarge { file: name, size });
+        }
+
+        let bytes = std::fs::read(path).map_err(open_error)?;
         Self::read(&name, bytes.into(), mapping, instrument)
     }
 
