@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 BIN := $(TARGET)/debug
 
-.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench dist audit
+.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench dist audit fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
@@ -60,3 +60,12 @@ dist: toolchain ## archives and images of a release for Linux on x86-64, with ch
 
 audit: ## licences, advisories and doubled dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check
+
+FUZZ_SECONDS ?= 300
+FUZZ_SEED ?= 1
+
+fuzz: toolchain ## damaged files, answers, messages and records for FUZZ_SECONDS each (300), from FUZZ_SEED
+	$(CARGO) run --locked -p store --example fuzz_files -- --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	$(CARGO) run --locked -p fetcher --example fuzz_answers -- json --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	$(CARGO) run --locked -p fetcher --example fuzz_answers -- tws --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+	KTRDR_FUZZ_ROUNDS=$$((10000 * $(FUZZ_SECONDS))) KTRDR_FUZZ_SEED=$(FUZZ_SEED) $(CARGO) test --locked -p schemas --test it message_fuzz -- --nocapture

@@ -9,6 +9,7 @@ mod artifact;
 mod confirmation;
 mod dataset;
 mod deletion;
+mod dimensions;
 mod network;
 mod part_times;
 mod remark;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TskShape;
+use super::dimensions::{read_layers, read_rows, read_width, read_widths};
 
 /// The non-linearity after each hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,7 @@ pub enum Architecture {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlpShape {
     /// Width of each hidden layer, first to last; may be empty (a linear model).
+    #[serde(deserialize_with = "read_widths")]
     pub hidden_layers: Vec<usize>,
     /// Applied after every hidden layer.
     pub activation: Activation,
@@ -52,10 +54,13 @@ pub struct MlpShape {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecurrentShape {
     /// Rows of a window, ≥ 1; the label is that of the last.
+    #[serde(deserialize_with = "read_rows")]
     pub sequence_length: usize,
     /// Units of the state of each layer, ≥ 1.
+    #[serde(deserialize_with = "read_width")]
     pub hidden_size: usize,
     /// Layers, each fed with the states of the one before; ≥ 1.
+    #[serde(deserialize_with = "read_layers")]
     pub num_layers: usize,
     /// Probability of dropping a unit between two layers, and once of the last state, in training;
     /// in [0, 1).

@@ -11,6 +11,8 @@ mod largest_record;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod message_fuzz;
+#[cfg(test)]
 mod progress_page;
 #[cfg(test)]
 mod recorded;

@@ -228,7 +228,7 @@ impl TrainState {
         let optimizer = StoredTensors::read(&checkpoint, OPTIMIZER_FILE)?;
 
         // Layer by layer, in the order of the flat tensor.
-        let mut weights = Vec::with_capacity(network.parameter_count());
+        let mut weights = Vec::new();
         for spec in network.tensors() {
             weights.extend(model.values_of(&spec.name)?);
         }

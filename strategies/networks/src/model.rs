@@ -32,7 +32,8 @@ impl Model {
         let file = SafeTensors::deserialize(bytes).map_err(NetworkError::Unreadable)?;
         let mut tensors = NamedTensors::of(&file);
 
-        let mut parameters = Vec::with_capacity(network.parameter_count());
+        // No room is made for what the manifest says before the file has it.
+        let mut parameters = Vec::new();
         for spec in network.tensors() {
             parameters.extend(tensors.take(&spec)?);
         }

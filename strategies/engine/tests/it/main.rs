@@ -41,6 +41,8 @@ mod indicators_page;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod purge;
 #[cfg(test)]
 mod random_walk;
