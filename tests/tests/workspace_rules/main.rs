@@ -6,9 +6,17 @@ mod arrows;
 #[cfg(test)]
 mod checkout;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
+mod dependency_purposes;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod layout;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod limits_table;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
