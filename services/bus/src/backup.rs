@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::backup_error::BackupError;
 use crate::error::BusError;
 use crate::handles::Infra;
-use crate::stream_info::read_stream_info;
+use crate::stream_info::{read_profile, read_stream_info};
 use crate::stream_snapshot::SnapshotHead;
 use crate::timing::Profile;
 use crate::topology::{Topology, TopologyOptions, bucket_stream};
@@ -158,6 +158,8 @@ impl Infra<'_> {
 
     async fn write_backup(self, folder: &Path) -> Result<BackupManifest, BackupError> {
         let began_at = Timestamp::now();
+        // Somebody may have changed it since this connection was made.
+        let profile = read_profile(&self.bus.js).await?;
         let mut streams = Vec::new();
         for name in saved_streams() {
             streams.push(self.save_stream(&name, folder).await?);
@@ -167,7 +169,7 @@ impl Infra<'_> {
             v: BACKUP_VERSION,
             format: FORMAT.to_owned(),
             server: self.bus.connection().server_version(),
-            profile: self.bus.profile().to_string(),
+            profile: profile.unwrap_or(self.bus.profile()).to_string(),
             began_at,
             ended_at: Timestamp::now(),
             streams,
