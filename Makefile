@@ -68,4 +68,4 @@ fuzz: toolchain ## damaged files, answers, messages and records for FUZZ_SECONDS
 	$(CARGO) run --locked -p store --example fuzz_files -- --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(CARGO) run --locked -p fetcher --example fuzz_answers -- json --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(CARGO) run --locked -p fetcher --example fuzz_answers -- tws --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
-	KTRDR_FUZZ_ROUNDS=$$((10000 * $(FUZZ_SECONDS))) KTRDR_FUZZ_SEED=$(FUZZ_SEED) $(CARGO) test --locked -p schemas --test it message_fuzz -- --nocapture
+	KTRDR_FUZZ_ROUNDS=$$((1000 * $(FUZZ_SECONDS))) KTRDR_FUZZ_SEED=$(FUZZ_SEED) $(CARGO) test --locked -p schemas --test it message_fuzz -- --nocapture
