@@ -85,7 +85,7 @@ fn a_strategy_has_at_most_1024_feature_columns() {
             lags.join(", ")
         );
 
-        let is_even = count % 2 == 0;
+        let is_even = count.is_multiple_of(2);
         let raw = "raw_indicator: rsi_14, timeframes: [\"1h\"], normalization: zscore";
         let last = if is_even {
             format!("  - {{{raw}}}\n")
