@@ -12,6 +12,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod cluster;
 mod crashes;
 mod observe;
 mod process;
@@ -21,7 +22,7 @@ mod waiting;
 mod worker;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use bus::topology::{Topology, TopologyOptions};
@@ -32,6 +33,7 @@ use schemas::operation::NewOperation;
 use schemas::subjects;
 use store::Store;
 
+pub use cluster::Cluster;
 pub use crashes::MOMENTS;
 pub use nats_test_server::{Keys, Role, Server};
 pub use observe::StoredMessage;
@@ -43,7 +45,8 @@ pub use worker::{Act, Dies, Housekeeper, Worker};
 
 /// One system of its own: a server, a store, and whatever the test starts in it.
 pub struct Sandbox {
-    server: Mutex<Server>,
+    /// None where the servers are a cluster of the test's own.
+    server: Option<Mutex<Server>>,
     bus: Bus,
     store: Store,
     folder: tempfile::TempDir,
@@ -97,12 +100,30 @@ impl Sandbox {
         .unwrap();
 
         Self {
-            server: Mutex::new(server),
+            server: Some(Mutex::new(server)),
             bus,
             store,
             folder,
             url,
             client,
+        }
+    }
+
+    /// A system on a cluster, whose servers the test kills itself.
+    pub async fn on_cluster(cluster: &Cluster) -> Self {
+        show_logs();
+        let folder = tempfile::tempdir().unwrap();
+        let url = cluster.urls();
+        let objects = folder.path().join("objects");
+        let store_url = format!("file://{}", objects.display());
+
+        Self {
+            server: None,
+            bus: Bus::connect(&connect_options(&url, None)).await.unwrap(),
+            store: Store::open(&store_url).await.unwrap(),
+            folder,
+            url,
+            client: cluster.client().clone(),
         }
     }
 
@@ -148,7 +169,8 @@ impl Sandbox {
 
     /// The key file of a role; none where everybody may do everything.
     pub fn credentials(&self, role: Role) -> Option<PathBuf> {
-        self.server.lock().unwrap().credentials(role)
+        let server = self.server.as_ref()?;
+        server.lock().unwrap().credentials(role)
     }
 
     /// The key file of a service by name.
@@ -204,12 +226,17 @@ impl Sandbox {
 
     /// Kills the NATS server as a power cut would.
     pub fn kill_server(&self) {
-        self.server.lock().unwrap().kill();
+        self.only_server().kill();
     }
 
     /// Starts the killed server again on its port and store.
     pub fn restart_server(&self) {
-        self.server.lock().unwrap().restart();
+        self.only_server().restart();
+    }
+
+    fn only_server(&self) -> MutexGuard<'_, Server> {
+        let server = self.server.as_ref().expect("a system on one server");
+        server.lock().unwrap()
     }
 }
 

@@ -18,7 +18,7 @@ impl Context {
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         match self.store_url()?.as_str() {
             REGISTRY_URL => self.store_of_registry().await,
-            url => Ok(Store::open(url).await?),
+            url => self.require_own(Store::open(url).await?).await,
         }
     }
 
@@ -30,8 +30,17 @@ impl Context {
     pub(crate) async fn existing_store(&self) -> Result<Store, Failure> {
         match self.store_url()?.as_str() {
             REGISTRY_URL => self.store_of_registry().await,
-            url => Ok(Store::open_existing(url).await?),
+            url => self.require_own(Store::open_existing(url).await?).await,
         }
+    }
+
+    /// Refuses the store of another tenant than that of the key. A command without a tenant is not
+    /// asked: whoever may read the bucket looks at what is in it.
+    async fn require_own(&self, store: Store) -> Result<Store, Failure> {
+        if let Some(tenant) = self.tenant()? {
+            store.check_tenant(Some(tenant.as_str())).await?;
+        }
+        Ok(store)
     }
 
     /// The store as the registry reads it; nothing can be written to it.

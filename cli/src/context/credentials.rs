@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bus::identity::{Identity, InvalidKey, KeyFile, Role, server_file};
+use bus::identity::{Identity, InvalidKey, KeyFile, Role, Tenant, server_file};
 use schemas::codes::{self, Advice, Code};
 
 use super::private_files::{create_private_folder, make_folder_private, replace_private_file};
@@ -20,13 +20,19 @@ pub(crate) const LOCAL_KEYS: &str = "credentials";
 
 /// A folder of keys, which need not exist yet.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyFolder(PathBuf);
+pub(crate) struct KeyFolder {
+    path: PathBuf,
+    /// Whose keys they are on a server of several systems.
+    tenant: Option<Tenant>,
+}
 
 /// A key in the folder.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredKey {
     /// Whose it is.
     pub(crate) identity: Identity,
+    /// The tenant that its file names.
+    pub(crate) tenant: Option<Tenant>,
     /// What the server knows of it.
     pub(crate) public_key: String,
     /// The file with the secret.
@@ -60,6 +66,14 @@ pub(crate) enum KeyError {
         /// The name that was asked for.
         name: String,
     },
+    /// The folder is of another kind: of tenants, or of one system.
+    #[error("{} holds {holds}", folder.display())]
+    Mixed {
+        /// The folder that was named.
+        folder: PathBuf,
+        /// The keys that are in it.
+        holds: &'static str,
+    },
 }
 
 impl Advice for KeyError {
@@ -75,6 +89,11 @@ impl Advice for KeyError {
                 path.display()
             )
             .into(),
+            Self::Mixed { .. } => {
+                "name a tenant with --tenant in a folder of tenants, and a folder of \
+                                   its own with --dir for everything else"
+                    .into()
+            }
             Self::Missing { folder, .. } => format!(
                 "`ktrdr infra credentials --dir {} --list` shows those that there are",
                 folder.display()
@@ -93,22 +112,28 @@ impl From<KeyError> for Failure {
 impl KeyFolder {
     /// The folder at this path.
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self(path)
+        Self { path, tenant: None }
+    }
+
+    /// The folder of a tenant at this path.
+    pub(super) fn of_tenant(path: PathBuf, tenant: Tenant) -> Self {
+        let tenant = Some(tenant);
+        Self { path, tenant }
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// The key file of an identity, whether it exists or not.
     pub(crate) fn file_of(&self, identity: &Identity) -> PathBuf {
-        self.0.join(format!("{}.{KEY_ENDING}", identity.name()))
+        self.path.join(format!("{}.{KEY_ENDING}", identity.name()))
     }
 
     /// The server's file with the public keys.
     pub(crate) fn server_file(&self) -> PathBuf {
-        self.0.join(SERVER_FILE)
+        self.path.join(SERVER_FILE)
     }
 
     /// Makes the key of an identity unless there is one; true if it was made.
@@ -134,10 +159,14 @@ impl KeyFolder {
             source,
         };
 
-        create_private_folder(&self.0).map_err(failed)?;
-        make_folder_private(&self.0).map_err(failed)?;
+        create_private_folder(&self.path).map_err(failed)?;
+        make_folder_private(&self.path).map_err(failed)?;
         let key = KeyFile::generate(identity);
         let key = key.map_err(|error| failed(io::Error::other(error)))?;
+        let key = match &self.tenant {
+            Some(tenant) => key.in_tenant(tenant),
+            None => key,
+        };
         replace_private_file(&path, &key.text()).map_err(failed)
     }
 
@@ -165,7 +194,7 @@ impl KeyFolder {
         let mut keys = self.list()?.into_iter();
         keys.find(|key| key.identity.name() == name)
             .ok_or_else(|| KeyError::Missing {
-                folder: self.0.clone(),
+                folder: self.path.clone(),
                 name: name.to_owned(),
             })
     }
@@ -176,10 +205,10 @@ impl KeyFolder {
     /// A file cannot be read, or is not a key.
     pub(crate) fn list(&self) -> Result<Vec<StoredKey>, KeyError> {
         let failed = |source| KeyError::File {
-            path: self.0.clone(),
+            path: self.path.clone(),
             source,
         };
-        let entries = match std::fs::read_dir(&self.0) {
+        let entries = match std::fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
@@ -222,6 +251,7 @@ fn read_key(path: PathBuf) -> Result<StoredKey, KeyError> {
     match (key, stem.and_then(identity_of)) {
         (Ok(key), Some(identity)) => Ok(StoredKey {
             identity,
+            tenant: key.tenant().and_then(|name| name.parse().ok()),
             public_key: key.public_key().to_owned(),
             file: path,
         }),

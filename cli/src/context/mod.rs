@@ -9,13 +9,14 @@ mod moved_system;
 mod person;
 mod private_files;
 mod system_folder;
+mod tenants;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bus::identity::{Identity, Role};
+use bus::identity::{Identity, Role, Tenant};
 use bus::{Bus, BusError, Profile};
 use runtime::settings::{
     self, ClientSettings, DEFAULT_FILE, LoadedSettings, Origin, ServiceSettings, SystemSettings,
@@ -35,6 +36,7 @@ pub(crate) use private_files::{
 pub(crate) use system_folder::{
     SystemHolder, folders_above, has_open, holder_of, lock_of, open_existing_lock, open_lock,
 };
+pub(crate) use tenants::TenantFolder;
 
 use context_file::FilePlace;
 
@@ -310,6 +312,12 @@ impl Context {
     /// The URL of the object store, absolute.
     pub(crate) fn store_url(&self) -> Result<String, Failure> {
         Ok(self.settings()?.store.resolved(&self.working_directory))
+    }
+
+    /// The tenant whose key this command uses; none where one system has the server for itself.
+    pub(crate) fn tenant(&self) -> Result<Option<Tenant>, Failure> {
+        let key = self.settings()?.bus.credentials.as_deref();
+        Ok(key.and_then(Tenant::of_key))
     }
 
     /// Who types, for the record of what this process asks for.

@@ -230,6 +230,8 @@ codes! {
             "The newest manifest of a series is gone, and its copy is read.";
         STORE_MISSING = "Missing": "The store does not hold the object.";
         STORE_NAME = "Name": "A text cannot be part of an object's key.";
+        STORE_OTHER_TENANT = "OtherTenant":
+            "The store belongs to another tenant than the key of this program.";
         STORE_UNREACHABLE = "Unreachable":
             "The store cannot be opened, or its server gives no usable answer.";
         STORE_URL = "Url": "The address is not that of a store which this program can open.";

@@ -15,8 +15,9 @@ use rand::RngExt as _;
 use tokio::sync::watch;
 
 use crate::buckets::{Bucket, Buckets};
+use crate::election::ask_through_election;
 use crate::error::BusError;
-use crate::identity::KeyFile;
+use crate::identity::{KeyFile, Tenant};
 use crate::link::Link;
 use crate::stream_info::read_profile;
 use crate::timing::{Profile, Timing};
@@ -73,6 +74,7 @@ pub struct Bus {
     pub(crate) reconnects: watch::Receiver<u64>,
     pub(crate) buckets: Buckets,
     pub(crate) url: String,
+    tenant: Option<Tenant>,
 }
 
 impl Bus {
@@ -92,8 +94,9 @@ impl Bus {
 
         let context = ContextBuilder::new().timeout(REQUEST_TIMEOUT);
         let js = context.build(client.clone());
-        let profile = agree_on_profile(&js, &url, options.profile).await?;
+        let profile = agree_on_profile(&js, &client, &url, options.profile).await?;
         let buckets = Buckets::default();
+        let tenant = options.credentials.as_deref().and_then(Tenant::of_key);
         Ok(Self {
             client,
             js,
@@ -102,6 +105,7 @@ impl Bus {
             reconnects,
             buckets,
             url,
+            tenant,
         })
     }
 
@@ -109,6 +113,12 @@ impl Bus {
     /// else `dev`.
     pub const fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// The tenant in whose account this connection is, by its key; none where one system has the
+    /// server for itself.
+    pub const fn tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref()
     }
 
     /// The clocks of the profile.
@@ -199,10 +209,13 @@ fn check_server(client: &Client, url: &str) -> Result<(), BusError> {
 /// The profile that the server has, unless another one is expected.
 async fn agree_on_profile(
     js: &jetstream::Context,
+    client: &Client,
     url: &str,
     expected: Option<Profile>,
 ) -> Result<Profile, BusError> {
-    match (expected, read_profile(js).await?) {
+    let on_server = ask_through_election(client, || read_profile(js)).await?;
+
+    match (expected, on_server) {
         (Some(expected), Some(server)) if expected != server => Err(BusError::OtherProfile {
             url: url.to_owned(),
             server,

@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::connect::Bus;
 use crate::drift::{Drift, differences, merge_fields};
+use crate::election::ask_through_election;
 use crate::error::BusError;
 use crate::handles::Infra;
 use crate::stream_info::read_stream_info;
@@ -87,8 +88,12 @@ impl Infra<'_> {
     async fn apply_stream(self, declared: &Config, applied: &mut Applied) -> Result<(), BusError> {
         let name = &declared.name;
         let Some(on_server) = self.stream_config(name).await? else {
-            let created = self.bus.js.create_stream(declared.clone()).await;
-            created.map_err(BusError::request(format!("create the stream {name}")))?;
+            // A new cluster refuses until its servers have met.
+            let create = || async {
+                let created = self.bus.js.create_stream(declared.clone()).await;
+                created.map_err(BusError::request(format!("create the stream {name}")))
+            };
+            ask_through_election(&self.bus.client, create).await?;
             applied.created.push(name.clone());
             return Ok(());
         };
@@ -125,16 +130,23 @@ impl Infra<'_> {
         }
 
         // Creating a consumer that exists changes it.
-        let js = &self.bus.js;
-        let created = js
-            .create_consumer_on_stream(config.clone(), declared.stream)
-            .await;
-        created.map_err(BusError::request(format!("create the consumer {name}")))?;
+        let create = || self.create_consumer(declared);
+        ask_through_election(&self.bus.client, create).await?;
         match differences {
             None => applied.created.push(name.to_owned()),
             Some(differences) => applied.changed.extend(differences),
         }
         Ok(())
+    }
+
+    async fn create_consumer(self, declared: &Consumer) -> Result<(), BusError> {
+        let js = &self.bus.js;
+        let created = js
+            .create_consumer_on_stream(declared.config.clone(), declared.stream)
+            .await;
+
+        let request = format!("create the consumer {}", declared.name());
+        created.map(|_| ()).map_err(BusError::request(request))
     }
 
     /// Every difference between the declaration and the server, in the order of the declaration.
@@ -180,12 +192,17 @@ impl Infra<'_> {
 
     /// The stream's settings as the server has them; none when it does not exist.
     async fn stream_config(self, name: &str) -> Result<Option<Config>, BusError> {
-        Ok(read_stream_info(&self.bus.js, name)
-            .await?
-            .map(|info| info.config))
+        let read = || read_stream_info(&self.bus.js, name);
+        let info = ask_through_election(&self.bus.client, read).await?;
+        Ok(info.map(|info| info.config))
     }
 
     async fn consumer_config(self, declared: &Consumer) -> Result<Option<pull::Config>, BusError> {
+        let read = || self.read_consumer(declared);
+        ask_through_election(&self.bus.client, read).await
+    }
+
+    async fn read_consumer(self, declared: &Consumer) -> Result<Option<pull::Config>, BusError> {
         let name = declared.name();
         let js = &self.bus.js;
         let consumer = js

@@ -12,6 +12,7 @@ mod connect;
 mod connection;
 mod dead_letters;
 mod drift;
+mod election;
 mod error;
 mod events;
 mod families;

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use bus::identity::Tenant;
 use bus::{Bus, ConnectOptions};
 use clap::{Args, FromArgMatches};
 use schemas::codes::Advice;
@@ -198,6 +199,7 @@ where
     let Some(bus) = connect(&connect_options, shutdown.clone()).await? else {
         return Ok(());
     };
+    claim_store(&store, &bus).await?;
 
     let options = worker_options(service, about, &settings.service, vitals);
     let (handler, start) = build(Start {
@@ -299,6 +301,13 @@ async fn open_store(url: &str) -> Result<Store, Fatal> {
         Ok(()) => Ok(store),
         Err(error) => Err(Fatal::new(&error, error.hint())),
     }
+}
+
+/// Refuses a store of another system than that of the key by which we are connected.
+async fn claim_store(store: &Store, bus: &Bus) -> Result<(), Fatal> {
+    let tenant = bus.tenant().map(Tenant::as_str);
+    let claimed = store.claim_for_tenant(tenant).await;
+    claimed.map_err(|error| Fatal::new(&error, error.hint()))
 }
 
 /// Becomes true at the first SIGTERM or Ctrl+C. A second one ends the process at once: the steps

@@ -52,6 +52,16 @@ pub enum StoreError {
         /// URL of the store.
         url: String,
     },
+    /// The store belongs to another system on the same server.
+    #[error("the object store `{url}` belongs to the tenant `{owner}`, and our key is {ours}")]
+    OtherTenant {
+        /// URL of the store.
+        url: String,
+        /// The tenant whose objects these are.
+        owner: String,
+        /// What our key says.
+        ours: String,
+    },
     /// A name that cannot be part of an object key.
     #[error("`{text}` cannot be used as {what}")]
     Name {
@@ -299,6 +309,10 @@ impl StoreError {
             }
             Self::Silent { .. } => RemoteFault::Timeout.hint(),
             Self::Overwrites { .. } => RemoteFault::Unsupported.hint(),
+            Self::OtherTenant { .. } => {
+                "name the prefix of our tenant in store.url, or a key of the store's tenant with \
+                 --creds; `ktrdr doctor` shows both"
+            }
 
             Self::Contended { .. } => {
                 "run the command again when the other writers are done; nothing was lost"
@@ -369,6 +383,7 @@ impl Advice for StoreError {
                 codes::STORE_MISSING
             }
             Self::Url { .. } => codes::STORE_URL,
+            Self::OtherTenant { .. } => codes::STORE_OTHER_TENANT,
             Self::Name { .. } => codes::STORE_NAME,
             _ if self.is_unreachable() => codes::STORE_UNREACHABLE,
             _ => codes::STORE_FAILED,

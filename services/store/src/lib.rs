@@ -16,6 +16,7 @@
 //! notes/<name>/<version>.<revision>.json     tags/<name>/<version>.<revision>.json
 //! confirmations/<n>.opened.json, <n>.outcome.json
 //! reports/<sha256>.json      calendars/<name>.json
+//! tenant.json
 //! ```
 //!
 //! Rules that hold everywhere:
@@ -62,6 +63,7 @@ mod model;
 mod names;
 mod numbering;
 mod object;
+mod owner;
 mod pages;
 mod parquet_columns;
 mod parquet_file;

@@ -74,7 +74,9 @@ impl Server {
     /// are shipped.
     pub fn start_with_permissions(folder: &Path, permissions: &Path) -> Self {
         std::fs::create_dir_all(folder).unwrap();
-        let config = shipped_config(folder, permissions);
+        // As the room that the server has by itself depends on the disk of this host.
+        let config = shipped_config(folder, permissions)
+            .replace("sync_interval:", "max_file_store: 50GB, sync_interval:");
         Self::start_with(folder, &config, None)
     }
 
@@ -121,6 +123,14 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// Has it read its permissions again, from this file; nobody is disconnected whose key stays.
+    pub fn reload_permissions(&self, permissions: &Path) {
+        std::fs::copy(permissions, self.folder.join("permissions.conf")).unwrap();
+        let signal = format!("reload={}", self.child.id());
+        let status = Command::new(program()).args(["--signal", &signal]).status();
+        assert!(status.unwrap().success(), "the server was not told");
+    }
+
     /// Starts again on the same port and folder.
     pub fn restart(&mut self) {
         self.kill();
@@ -138,6 +148,13 @@ impl Drop for Server {
 /// A connection of the stock client to an open server.
 pub async fn connect(url: &str) -> Client {
     ConnectOptions::new().connect(url).await.unwrap()
+}
+
+/// A connection of the stock client to the first of several open servers that answers; none where
+/// nothing answers yet.
+pub async fn connect_to_any(urls: &str) -> Option<Client> {
+    let addresses: Vec<String> = urls.split(',').map(str::to_owned).collect();
+    ConnectOptions::new().connect(addresses).await.ok()
 }
 
 /// A connection of the stock client with a key file, which names its inbox.
@@ -220,7 +237,7 @@ fn wait_until_ready(log: BufReader<ChildStderr>) -> Result<String, String> {
 }
 
 /// `KTRDR_NATS_SERVER`, else the one that `infra/setup nats` fetched, else the one on PATH.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps/nats/bin/nats-server");
 
     match std::env::var_os("KTRDR_NATS_SERVER") {

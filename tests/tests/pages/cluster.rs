@@ -67,7 +67,7 @@ fn the_servers_of_the_manifest_keep_each_message_three_times() {
         members.push(Member(child));
     }
 
-    // It is refused until the three have chosen a leader.
+    // It waits until the three have chosen a leader; the first of them may not listen yet.
     let urls = (0..SERVERS).map(|index| format!("nats://127.0.0.1:{}", ports[index * SERVERS]));
     let urls = urls.collect::<Vec<_>>().join(",");
     let apply = format!(
@@ -90,4 +90,11 @@ fn the_servers_of_the_manifest_keep_each_message_three_times() {
 
     let checked = reader.type_command(&format!("ktrdr infra check --server {urls}"));
     assert_eq!(checked.code, Some(0), "{}", checked.screen);
+
+    // One is killed, and the other two choose leaders in its place while somebody looks.
+    members.remove(0);
+    for command in ["infra check", "doctor"] {
+        let looked = reader.type_command(&format!("ktrdr {command} --server {urls}"));
+        assert!(looked.screen.contains("as declared"), "{}", looked.screen);
+    }
 }

@@ -27,6 +27,8 @@ mod reader;
 #[cfg(test)]
 mod s3;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod tours;
 #[cfg(test)]
 mod traces;

@@ -115,7 +115,8 @@ impl PageReader {
         refusals
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A program with the reader's folder and variables, not started yet.
+    pub fn command(&self, program: &str) -> Command {
         let search = std::env::var("PATH").unwrap();
         let mut command = Command::new(if program == "ktrdr" {
             programs().join(program)

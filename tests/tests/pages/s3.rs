@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use crate::reader::{Answer, PageReader};
 
 /// `infra/s3-server`; it ends with this value.
-struct S3Server {
+pub struct S3Server {
     /// The line that it prints for a shell.
     export: String,
     // Its standard input is the life of the server.
@@ -14,7 +14,7 @@ struct S3Server {
 }
 
 impl S3Server {
-    fn start(reader: &PageReader) -> Self {
+    pub fn start(reader: &PageReader) -> Self {
         let mut process = Command::new(reader.folder().join("infra/s3-server"))
             .arg("--until-eof")
             .stdin(Stdio::piped())
@@ -26,6 +26,12 @@ impl S3Server {
         output.read_line(&mut export).unwrap();
         assert!(export.starts_with("export "), "run infra/setup s3");
         Self { export, process }
+    }
+
+    /// The variables that it prints, for a program that no shell starts.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let assignments = self.export.trim_start_matches("export ").split_whitespace();
+        assignments.filter_map(|each| each.trim_end_matches(';').split_once('='))
     }
 
     /// Types a command with the variables of this server set.

@@ -7,6 +7,8 @@ mod cancel;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crashes;

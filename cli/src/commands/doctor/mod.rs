@@ -7,11 +7,12 @@ mod programs;
 mod schedules;
 mod server;
 
+use bus::identity::Tenant;
 use clap::Args;
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
 use serde_json::json;
-use store::{REGISTRY_URL, Store};
+use store::{REGISTRY_URL, Store, StoreError};
 
 use crate::console::{Exit, Failure, extended};
 use crate::context::{Context, Setup};
@@ -94,7 +95,7 @@ async fn check_store(context: &Context) -> Result<Check, Failure> {
         return Ok(Check::note("store", detail, hint));
     }
     let probed = match Store::open(&url).await {
-        Ok(store) => store.probe().await,
+        Ok(store) => try_store(&store, context.tenant()?).await,
         Err(error) => Err(error),
     };
 
@@ -108,6 +109,14 @@ async fn check_store(context: &Context) -> Result<Check, Failure> {
         ),
         Err(error) => Check::bad("store", chain(&error), &error.hint()),
     })
+}
+
+/// Whose store it is, and whether every operation on it works.
+async fn try_store(store: &Store, tenant: Option<Tenant>) -> Result<(), StoreError> {
+    store.probe().await?;
+    store
+        .check_tenant(tenant.as_ref().map(Tenant::as_str))
+        .await
 }
 
 /// A store that the registry reads can only be read.

@@ -26,10 +26,12 @@ const DIFFERENCES_MAX: usize = 3;
 
 /// Every check that needs a connection.
 pub(super) async fn check_server(bus: &Bus, setup: &Setup, deep: bool) -> Vec<Check> {
+    // The first to be asked, because a cluster that is choosing a leader is waited for here.
+    let topology = check_topology(bus, setup).await;
     let mut checks = vec![
         check_round_trip(bus).await,
         check_durability(setup).await,
-        check_topology(bus, setup).await,
+        topology,
     ];
 
     // The queues are judged by the workers that serve them, so they need the list.

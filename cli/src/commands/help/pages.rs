@@ -82,6 +82,7 @@ pub(crate) const PAGES: &[Page] = &[
         ASK,
         &[
             "ktrdr infra credentials --dir credentials --person ann",
+            "ktrdr infra credentials --dir credentials --tenant north --person ann --storage 20",
             "ktrdr infra credentials --dir credentials --rotate ann",
             "ktrdr infra credentials --dir credentials --list",
         ],

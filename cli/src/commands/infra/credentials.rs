@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use bus::identity::{Identity, Role};
+use bus::identity::{Identity, Role, Tenant};
 use clap::Args;
 use serde_json::json;
 
 use super::certificates::write_certificates;
 use crate::console::{Exit, Failure, Output};
-use crate::context::{Context, KeyError, KeyFolder, StoredKey};
+use crate::context::{Context, KeyError, KeyFolder, StoredKey, TenantFolder};
 
 /// `ktrdr infra credentials`.
 #[derive(Debug, Args)]
@@ -17,6 +17,18 @@ pub(super) struct CredentialsArgs {
     /// Folder of the keys, for its owner only
     #[arg(long, value_name = "DIR", default_value = "credentials")]
     dir: PathBuf,
+    /// The tenant whose keys are meant, where several systems share one server: its keys are in
+    /// DIR/NAME, and the server's file has an account for each tenant
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Tenant>,
+    /// What the streams of the tenant may take on a server, in GB; 5 unless said once
+    #[arg(
+        long,
+        value_name = "GB",
+        requires = "tenant",
+        value_parser = clap::value_parser!(u32).range(2..=100_000)
+    )]
+    storage: Option<u32>,
     /// Make only the keys of these roles: infra, or a service; without it all of them
     #[arg(long, value_name = "ROLE")]
     role: Vec<Role>,
@@ -33,7 +45,7 @@ pub(super) struct CredentialsArgs {
     #[arg(long, value_name = "HOST", value_parser = parse_host)]
     tls: Vec<String>,
     /// Show the keys that there are, and change nothing
-    #[arg(long, conflicts_with_all = ["role", "person", "rotate", "remove", "tls"])]
+    #[arg(long, conflicts_with_all = ["role", "person", "rotate", "remove", "tls", "storage"])]
     list: bool,
 }
 
@@ -71,19 +83,29 @@ impl Change {
 /// # Errors
 /// The folder cannot be written, or holds something that is not a key.
 pub(super) fn run(args: &CredentialsArgs, context: &Context) -> Result<Exit, Failure> {
-    let keys = KeyFolder::at(context.working_directory.join(&args.dir));
+    let folder = KeyFolder::at(context.working_directory.join(&args.dir));
+    let tenants = TenantFolder::at(folder.path().to_owned());
     let output = &context.output;
     if args.list {
-        show(&listed(&keys)?, &context.working_directory, output);
+        let keys = listed(args, &folder, &tenants)?;
+        show(&keys, &context.working_directory, output);
         return Ok(Exit::Done);
     }
 
-    let changes = carry_out(args, &keys)?;
-    keys.write_server_file()?;
+    let changes = match &args.tenant {
+        Some(tenant) => change_tenant(tenant, args, &tenants, output)?,
+        None => {
+            tenants.require_no_tenants()?;
+            let changes = carry_out(args, &folder)?;
+            folder.write_server_file()?;
+            changes
+        }
+    };
+
     show(&changes, &context.working_directory, output);
-    give_advice(&changes, &keys, output);
+    give_advice(&changes, &folder, output);
     if !args.tls.is_empty() {
-        let (part, authority) = write_certificates(keys.path(), &args.tls)?;
+        let (part, authority) = write_certificates(folder.path(), &args.tls)?;
         output.note(&format!(
             "hint: the server needs `include \"{}\"`, and every program `--set bus.tls_ca={}`",
             part.display(),
@@ -93,9 +115,47 @@ pub(super) fn run(args: &CredentialsArgs, context: &Context) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-fn listed(keys: &KeyFolder) -> Result<Vec<(Change, StoredKey)>, KeyError> {
-    let keys = keys.list()?.into_iter();
-    Ok(keys.map(|key| (Change::Kept, key)).collect())
+/// Makes the keys of a tenant, and an account of the server for it beside those of the others.
+fn change_tenant(
+    tenant: &Tenant,
+    args: &CredentialsArgs,
+    tenants: &TenantFolder,
+    output: &Output,
+) -> Result<Vec<(Change, StoredKey)>, KeyError> {
+    tenants.require_no_single_system()?;
+    let changes = carry_out(args, &tenants.keys_of(tenant))?;
+    if let Some(storage_gb) = args.storage {
+        tenants.limit_storage(tenant, storage_gb)?;
+    }
+
+    let storage_gb = tenants.write_server_file()?;
+    output.note(&format!(
+        "hint: the tenants may store {storage_gb} GB in all; with less as `max_file_store` the \
+         server refuses streams to the last of them"
+    ));
+    Ok(changes)
+}
+
+/// The keys that there are: of the tenant that is named, else of all.
+fn listed(
+    args: &CredentialsArgs,
+    folder: &KeyFolder,
+    tenants: &TenantFolder,
+) -> Result<Vec<(Change, StoredKey)>, KeyError> {
+    let folders = match &args.tenant {
+        Some(tenant) => vec![tenants.keys_of(tenant)],
+        None => {
+            let of_tenants = tenants.list()?.into_iter();
+            let of_tenants = of_tenants.map(|tenant| tenants.keys_of(&tenant));
+            of_tenants.chain([folder.clone()]).collect()
+        }
+    };
+
+    let mut keys = Vec::new();
+    for folder in folders {
+        keys.extend(folder.list()?.into_iter().map(|key| (Change::Kept, key)));
+    }
+    Ok(keys)
 }
 
 /// Makes, replaces and removes what the arguments name.
@@ -145,6 +205,7 @@ fn show(changes: &[(Change, StoredKey)], here: &Path, output: &Output) {
             "type": "credential",
             "name": name,
             "role": role.as_str(),
+            "tenant": key.tenant.as_ref().map(Tenant::as_str),
             "state": change.as_str(),
             "file": file.to_string(),
             "public_key": key.public_key,

@@ -1,4 +1,4 @@
-//! The file of one key: a secret with two lines that say whose it is and where its answers go.
+//! The file of one key: a secret with lines that say whose it is and where its answers go.
 //!
 //! Tools of NATS read it too: they look for the line that begins with `SU`.
 
@@ -7,10 +7,12 @@ use std::fmt;
 use nkeys::KeyPair;
 
 use super::role::Identity;
+use super::tenant::Tenant;
 
 const NAME: &str = "# name: ";
 const ROLE: &str = "# role: ";
 const INBOX: &str = "# inbox: ";
+const TENANT: &str = "# tenant: ";
 /// How the seed of a user begins.
 const SEED: &str = "SU";
 /// A `.creds` file has a token beside its seed, and is not ours to read.
@@ -24,6 +26,7 @@ pub struct KeyFile {
     name: Option<String>,
     role: Option<String>,
     inbox: Option<String>,
+    tenant: Option<String>,
 }
 
 /// A file that holds no key of a user.
@@ -47,7 +50,17 @@ impl KeyFile {
             name: (!is_anonymous).then(|| identity.name().to_owned()),
             role: Some(identity.role().to_string()),
             inbox: Some(identity.inbox()),
+            tenant: None,
         })
+    }
+
+    /// The same key for a system that shares its server with others.
+    #[must_use]
+    pub fn in_tenant(&self, tenant: &Tenant) -> Self {
+        Self {
+            tenant: Some(tenant.to_string()),
+            ..self.clone()
+        }
     }
 
     /// Reads the text of a file: lines of ours, or a seed alone.
@@ -69,6 +82,7 @@ impl KeyFile {
             name: value_of(text, NAME),
             role: value_of(text, ROLE),
             inbox: value_of(text, INBOX),
+            tenant: value_of(text, TENANT),
         })
     }
 
@@ -76,7 +90,13 @@ impl KeyFile {
     pub fn text(&self) -> String {
         let mut text =
             "# A secret key of KTRDR: whoever reads this file may do what it allows.\n".to_owned();
-        for (word, value) in [(NAME, &self.name), (ROLE, &self.role), (INBOX, &self.inbox)] {
+        let lines = [
+            (NAME, &self.name),
+            (ROLE, &self.role),
+            (INBOX, &self.inbox),
+            (TENANT, &self.tenant),
+        ];
+        for (word, value) in lines {
             if let Some(value) = value {
                 text.push_str(&format!("{word}{value}\n"));
             }
@@ -105,6 +125,11 @@ impl KeyFile {
     /// Where answers to requests go; none if the file does not say.
     pub fn inbox(&self) -> Option<&str> {
         self.inbox.as_deref()
+    }
+
+    /// The tenant in whose account it is; none if the file does not say.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// The secret, for the client library alone.

@@ -7,8 +7,10 @@ mod grants;
 mod key_file;
 mod role;
 mod server_file;
+mod tenant;
 
 pub use grants::{Direction, Grant, Holders, Services as ServiceHolders, grants};
 pub use key_file::{InvalidKey, KeyFile};
 pub use role::{Identity, InvalidName, Role};
-pub use server_file::{server_file, shipped_server_file};
+pub use server_file::{accounts_file, server_file, shipped_server_file};
+pub use tenant::{InvalidTenant, Tenant, TenantAccount};

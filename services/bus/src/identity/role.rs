@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use schemas::ids::Service;
 
-/// Longest name of a person.
+/// Longest name of a person or a tenant.
 const NAME_BYTES_MAX: usize = 32;
 
 /// What a connection is for; it decides what the server allows.
@@ -88,13 +88,8 @@ impl Identity {
     /// # Errors
     /// The name has other characters, is too long, or is that of a role.
     pub fn person(name: &str) -> Result<Self, InvalidName> {
-        let is_legal = |byte: u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
-        };
-        let length = 1..=NAME_BYTES_MAX;
-
         let is_role = Role::all().any(|role| role.as_str() == name);
-        if is_role || !length.contains(&name.len()) || !name.bytes().all(is_legal) {
+        if is_role || !is_plain_name(name) {
             return Err(InvalidName {
                 name: name.to_owned(),
             });
@@ -119,6 +114,14 @@ impl Identity {
     pub fn inbox(&self) -> String {
         format!("_INBOX_{}", self.name)
     }
+}
+
+/// Whether the text can name a person or a tenant.
+pub(super) fn is_plain_name(text: &str) -> bool {
+    let is_legal = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+    };
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_legal)
 }
 
 #[cfg(test)]

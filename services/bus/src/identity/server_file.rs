@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::grants::{Direction, grants};
 use super::role::{Identity, Role};
+use super::tenant::TenantAccount;
 
 /// Longest line of subjects, but for a subject that is longer itself.
 const LINE_BYTES_MAX: usize = 110;
@@ -12,6 +13,9 @@ const INDENT: &str = "          ";
 const HEAD: &str = "\
 # Who may do what on the NATS server: one user per role, and one per person. Public keys only.
 ";
+
+/// What a tenant may keep in the memory of a server: nothing that lasts is kept there.
+const MEMORY_MAX: &str = "64MB";
 
 const SHIPPED_HEAD: &str = "\
 # Made from the table of permissions by the test `permissions_page`.
@@ -26,6 +30,31 @@ pub fn server_file(users: &[(Identity, String)]) -> String {
     }
 
     text.push_str("  ]\n}\n");
+    text
+}
+
+/// The accounts of several tenants, each with its users and with streams of its own. Nobody of one
+/// account sees a message of another.
+pub fn accounts_file(accounts: &[TenantAccount]) -> String {
+    let mut text = format!("{HEAD}\naccounts {{\n");
+    for account in accounts {
+        let TenantAccount {
+            tenant,
+            storage_gb,
+            users,
+        } = account;
+        let _ = writeln!(
+            text,
+            "  \"{tenant}\": {{\n  jetstream: {{ max_memory: {MEMORY_MAX}, max_file: \
+             {storage_gb}GB }}\n  users: ["
+        );
+        for (identity, key) in users {
+            write_user(&mut text, identity, key);
+        }
+        text.push_str("  ]\n  }\n\n");
+    }
+
+    text.push_str("}\n");
     text
 }
 

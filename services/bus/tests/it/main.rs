@@ -13,4 +13,6 @@ mod retention_page;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod topology;

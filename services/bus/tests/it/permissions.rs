@@ -86,7 +86,7 @@ const TRAINER_MAY_NOT: &[&str] = &[
 ];
 
 /// Everything to try: a subject for every pattern that any role has, and what only `infra` may.
-fn everything() -> Vec<Ask> {
+pub fn everything() -> Vec<Ask> {
     let mut asks = BTreeSet::new();
     for identity in Role::all().map(Identity::of) {
         for grant in grants() {
@@ -154,7 +154,7 @@ fn server_role(role: Role) -> nats_test_server::Role {
 }
 
 /// Everything that the server allows otherwise than the table says; `key_of` finds the key of a role.
-fn differences(server: &Server, key_of: impl Fn(Role) -> PathBuf) -> Vec<String> {
+pub fn differences(server: &Server, key_of: impl Fn(Role) -> PathBuf) -> Vec<String> {
     let asks = everything();
     assert!(asks.len() > 150, "{}", asks.len());
 
