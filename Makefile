@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 BIN := $(TARGET)/debug
 
-.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench dist audit fuzz
+.PHONY: help toolchain setup build trainer test lint fmt demo clean-demo bench dist audit fuzz chaos
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf 'make %-11s %s\n' "$$name" "$$text"; done
@@ -69,3 +69,8 @@ fuzz: toolchain ## damaged files, answers, messages and records for FUZZ_SECONDS
 	$(CARGO) run --locked -p fetcher --example fuzz_answers -- json --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	$(CARGO) run --locked -p fetcher --example fuzz_answers -- tws --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 	KTRDR_FUZZ_ROUNDS=$$((1000 * $(FUZZ_SECONDS))) KTRDR_FUZZ_SEED=$(FUZZ_SEED) $(CARGO) test --locked -p schemas --test it message_fuzz -- --nocapture
+
+chaos: setup ## every fault of docs/faults.md, half an hour or more: what was tried, and the figures as a table
+	$(CARGO) build --locked --workspace --bins --tests --features trainer/libtorch
+	SANDBOX_LONG=1 $(CARGO) test --locked --workspace --features trainer/libtorch --no-fail-fast --tests -- --include-ignored --exact $$(grep -o 'tests/[a-z_/]*\.rs::[a-z0-9_]*' docs/faults.md | sed 's#^tests/\(it\|tests/[a-z]*\)/##; s#\.rs##; s#/#::#g' | sort -u)
+	$(CARGO) test --locked --quiet --workspace --features trainer/libtorch --test chaos -- --ignored --nocapture print_the_figures

@@ -14,10 +14,12 @@
 
 mod cluster;
 mod crashes;
+mod faulty_link;
 mod observe;
 mod process;
 mod requests;
 mod slow_link;
+mod small_disk;
 mod waiting;
 mod worker;
 
@@ -35,11 +37,13 @@ use store::Store;
 
 pub use cluster::Cluster;
 pub use crashes::MOMENTS;
+pub use faulty_link::{FaultyLink, LinkFault};
 pub use nats_test_server::{Keys, Role, Server};
 pub use observe::StoredMessage;
 pub use process::Process;
 pub use requests::{new_id, side_by_side, steps};
 pub use slow_link::{SlowLink, Slowness};
+pub use small_disk::SmallDisk;
 pub use waiting::{PATIENCE, until};
 pub use worker::{Act, Dies, Housekeeper, Worker};
 
@@ -76,9 +80,23 @@ impl Sandbox {
         Self::start_on(false, Profile::Test, options).await
     }
 
+    /// A guarded system in this folder, which may have disks mounted on `nats` and `objects`.
+    pub async fn start_guarded_in(folder: tempfile::TempDir) -> Self {
+        Self::start_in_folder(folder, true, Profile::Test, TopologyOptions::default()).await
+    }
+
     async fn start_on(guarded: bool, profile: Profile, options: TopologyOptions) -> Self {
-        show_logs();
         let folder = tempfile::tempdir().unwrap();
+        Self::start_in_folder(folder, guarded, profile, options).await
+    }
+
+    async fn start_in_folder(
+        folder: tempfile::TempDir,
+        guarded: bool,
+        profile: Profile,
+        options: TopologyOptions,
+    ) -> Self {
+        show_logs();
         let server = Server::start(&folder.path().join("nats"), guarded);
 
         // On a guarded server only this role may declare streams.
@@ -227,6 +245,13 @@ impl Sandbox {
     /// Kills the NATS server as a power cut would.
     pub fn kill_server(&self) {
         self.only_server().kill();
+    }
+
+    /// Brings the server to the declared streams, as `ktrdr infra apply` does.
+    pub async fn apply_streams(&self) {
+        let infra = self.connect_as(Role::Infra).await;
+        let topology = Topology::declare(Profile::Test, TopologyOptions::default());
+        infra.infra().apply(&topology).await.unwrap();
     }
 
     /// Starts the killed server again on its port and store.

@@ -1,6 +1,6 @@
 //! Real service processes: started, killed, frozen, thawed, asked to end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,10 +31,21 @@ impl Sandbox {
 
     /// Starts a program that reaches the NATS server at this address.
     pub fn spawn_at(&self, url: &str, program: &str, flags: &[&str]) -> Process {
+        self.spawn_under(&[], url, program, flags)
+    }
+
+    /// Starts a program by another one that becomes it, as in `env NAME=VALUE`.
+    pub fn spawn_under(
+        &self,
+        starter: &[&str],
+        url: &str,
+        program: &str,
+        flags: &[&str],
+    ) -> Process {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("{program}-{number}.log"));
-        let mut command = Command::new(program_path(program));
+        let mut command = starting(starter, &program_path(program));
 
         // Nothing of the settings of whoever runs the tests.
         for (name, _) in std::env::vars_os() {
@@ -59,6 +70,18 @@ impl Sandbox {
             .unwrap();
 
         Process { child, log }
+    }
+}
+
+/// The command that starts a program, by another one if there is one.
+fn starting(starter: &[&str], program: &Path) -> Command {
+    match starter {
+        [] => Command::new(program),
+        [first, others @ ..] => {
+            let mut command = Command::new(first);
+            command.args(others).arg(program);
+            command
+        }
     }
 }
 

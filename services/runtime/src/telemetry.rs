@@ -52,6 +52,8 @@ pub fn init(log: &LogSettings) -> Result<(), TelemetryError> {
 
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written, as on a full disk, would end the task that logs it.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
 
     // JSON is one flat object per line, with the span's operation, step and attempt in it.
