@@ -30,6 +30,7 @@ use std::time::Duration;
 use bus::topology::{Topology, TopologyOptions};
 use bus::{Bus, ConnectOptions, Profile};
 use nats_test_server::{Client, jetstream};
+use nix::sys::signal::Signal;
 use schemas::ids::{OperationId, Service};
 use schemas::operation::NewOperation;
 use schemas::subjects;
@@ -245,6 +246,16 @@ impl Sandbox {
     /// Kills the NATS server as a power cut would.
     pub fn kill_server(&self) {
         self.only_server().kill();
+    }
+
+    /// Stops the NATS server where it is; nothing that it stores changes.
+    pub fn freeze_server(&self) {
+        process::send_signal(self.server.lock().unwrap().id(), Signal::SIGSTOP);
+    }
+
+    /// Lets the frozen server go on.
+    pub fn thaw_server(&self) {
+        process::send_signal(self.server.lock().unwrap().id(), Signal::SIGCONT);
     }
 
     /// Brings the server to the declared streams, as `ktrdr infra apply` does.

@@ -8,8 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use schemas::ids::WorkerId;
 
-use crate::Sandbox;
 use crate::waiting::until;
+use crate::{Role, Sandbox};
 
 /// A process; killed when it is dropped. The end of its log is shown when the test fails.
 pub struct Process {
@@ -46,13 +46,7 @@ impl Sandbox {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("{program}-{number}.log"));
         let mut command = starting(starter, &program_path(program));
-
-        // Nothing of the settings of whoever runs the tests.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("KTRDR_") {
-                command.env_remove(name);
-            }
-        }
+        forget_settings(&mut command);
 
         // A program is named after its service.
         let service = program.strip_prefix("ktrdr-").unwrap();
@@ -70,6 +64,39 @@ impl Sandbox {
             .unwrap();
 
         Process { child, log }
+    }
+}
+
+impl Sandbox {
+    /// `ktrdr` with these words, to be run by a person on this system.
+    pub fn ktrdr(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(program_path("ktrdr"));
+        forget_settings(&mut command);
+
+        if let Some(file) = self.credentials(Role::Person) {
+            command.env("KTRDR_BUS_CREDENTIALS", file);
+        }
+        command
+            .args(words)
+            .args(["--server", self.url()])
+            .arg("--set")
+            .arg(format!("store.url={}", self.store().url()))
+            .current_dir(self.folder())
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+pub(crate) fn send_signal(process: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(process).unwrap()), signal).unwrap();
+}
+
+/// Takes the settings of whoever runs the tests from a command.
+fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KTRDR_") {
+            command.env_remove(name);
+        }
     }
 }
 
@@ -134,7 +161,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
+        send_signal(self.id(), signal);
     }
 
     /// Waits for its end.

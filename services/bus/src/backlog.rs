@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{Info, pull};
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -145,22 +145,26 @@ impl Commands<'_> {
         service: Service,
         lane: Lane,
     ) -> Result<(QueueDepth, u64), BusError> {
-        let name = subjects::consumer(service, lane);
-        let js = &self.bus.js;
-        let consumer = js
-            .get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS)
-            .await;
-        let consumer = consumer.map_err(BusError::request(format!(
-            "read the state of the queue {name}"
-        )))?;
-
-        let info = consumer.cached_info();
+        let info = self.queue_info(service, lane).await?;
         let depth = QueueDepth {
             pending: info.num_pending,
             claimed: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
             waiting_pulls: u64::try_from(info.num_waiting).unwrap_or(u64::MAX),
         };
         Ok((depth, info.delivered.stream_sequence))
+    }
+
+    /// What the server says of the queue of one service and lane.
+    pub(crate) async fn queue_info(self, service: Service, lane: Lane) -> Result<Info, BusError> {
+        let name = subjects::consumer(service, lane);
+        let js = &self.bus.js;
+        let consumer = js
+            .get_consumer_from_stream::<pull::Config, _, _>(&name, subjects::COMMANDS)
+            .await;
+
+        let request = format!("read the state of the queue {name}");
+        let consumer = consumer.map_err(BusError::request(request))?;
+        Ok(consumer.cached_info().clone())
     }
 }
 

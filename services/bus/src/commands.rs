@@ -167,7 +167,7 @@ impl Commands<'_> {
 
     /// Removes one message by its sequence; never by its subject, which may carry a newer one by
     /// now.
-    async fn delete(self, sequence: u64) -> Result<(), BusError> {
+    pub(crate) async fn delete(self, sequence: u64) -> Result<(), BusError> {
         let stream = self.bus.js.get_stream_no_info(subjects::COMMANDS).await;
         let stream = stream.map_err(BusError::request("open the command stream"))?;
         let Err(error) = stream.delete_message(sequence).await else {

@@ -44,6 +44,7 @@ mod tap;
 mod timing;
 mod timings;
 pub mod topology;
+mod undeliverable;
 mod workers;
 
 pub use backlog::{QueueDepth, QueueView};

@@ -116,6 +116,11 @@ impl Server {
         }
     }
 
+    /// Process id of the server that runs now.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9, and gone when it returns.
     pub fn kill(&mut self) {
         // Both fail for a server that has ended, which is as good.

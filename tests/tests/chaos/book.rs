@@ -10,11 +10,15 @@ use schemas::operation::{NewOperation, OperationRecord, OperationState};
 use schemas::requests::Family;
 use schemas::subjects;
 use system_tests::{Sandbox, new_id, until};
+use tokio::sync::Mutex;
 
-use crate::fleet::{Fleet, until_connected};
+use crate::checker::find_faults;
+use crate::fleet::{Fleet, is_long, until_connected};
 
 /// How long all accepted operations may take to end after the last fault.
-const ENDS_MAX: Duration = Duration::from_secs(150);
+fn ends_max() -> Duration {
+    Duration::from_secs(if is_long() { 600 } else { 150 })
+}
 
 /// What the driver has submitted to one system.
 pub struct Book<'a> {
@@ -23,8 +27,11 @@ pub struct Book<'a> {
     /// Operations that somebody asked to cancel.
     cancelled: BTreeSet<OperationId>,
     refusals: usize,
-    may_fail: bool,
+    /// What an operation that fails may say.
+    may_fail: Option<&'static str>,
     may_lose_events: bool,
+    /// Rules of the checker that the fault itself breaks.
+    broken_rules: Vec<&'static str>,
 }
 
 /// What the book holds at the end.
@@ -52,19 +59,25 @@ impl<'a> Book<'a> {
             accepted: Vec::new(),
             cancelled: BTreeSet::new(),
             refusals: 0,
-            may_fail: false,
+            may_fail: None,
             may_lose_events: false,
+            broken_rules: Vec::new(),
         }
     }
 
-    /// Failures that are said count as ends too; a resume must complete them.
-    pub fn allow_failures(&mut self) {
-        self.may_fail = true;
+    /// A failure that says so counts as an end too; a resume must complete it.
+    pub fn allow_failures(&mut self, saying: &'static str) {
+        self.may_fail = Some(saying);
     }
 
     /// Somebody has deleted the events.
     pub fn allow_lost_events(&mut self) {
         self.may_lose_events = true;
+    }
+
+    /// The fault itself breaks this rule of the checker.
+    pub fn break_rule(&mut self, rule: &'static str) {
+        self.broken_rules.push(rule);
     }
 
     /// Submits under one id until it is accepted, as a person does whose command failed.
@@ -79,7 +92,7 @@ impl<'a> Book<'a> {
         let started = Instant::now();
         while let Err(error) = operations.submit(op, new).await {
             self.refusals += 1;
-            assert!(started.elapsed() < ENDS_MAX, "{op} is refused: {error}");
+            assert!(started.elapsed() < ends_max(), "{op} is refused: {error}");
             self.sandbox.after(Duration::from_millis(50)).await;
         }
         self.accepted.push(op.clone());
@@ -139,8 +152,46 @@ impl<'a> Book<'a> {
             ends.attempts = ends.attempts.max(attempts.unwrap_or_default());
         }
         ends.waited = started.elapsed();
-        assert_nothing_is_left(self.sandbox).await;
+        self.assert_nothing_is_left().await;
+        self.assert_no_faults().await;
         ends
+    }
+
+    /// No command is queued, no operation is marked as active. Operations that are not in the book,
+    /// such as a message with a flipped bit may have started, are cancelled.
+    async fn assert_nothing_is_left(&self) {
+        let cancelled = Mutex::new(BTreeSet::new());
+        let bus = self.sandbox.bus();
+
+        until("queues and marks to be empty", || async {
+            let marked = bus.active().list().await.ok()?;
+            for op in marked.iter().filter(|op| !self.accepted.contains(op)) {
+                if cancelled.lock().await.insert(op.clone()) {
+                    bus.cancels().request(op, "a stranger").await.ok()?;
+                }
+            }
+            let stored = self
+                .sandbox
+                .stored(subjects::COMMANDS, subjects::ALL_COMMANDS);
+            (marked.is_empty() && stored.await.is_empty()).then_some(())
+        })
+        .await;
+    }
+
+    fn says_as_it_may(&self, record: &OperationRecord) -> bool {
+        let failure = record.failure.as_ref().zip(self.may_fail);
+        failure.is_some_and(|(failure, saying)| failure.error.message.contains(saying))
+    }
+
+    /// The independent checker finds nothing but what the fault has broken.
+    async fn assert_no_faults(&self) {
+        let mut faults = find_faults(self.sandbox).await;
+        let is_broken = |fault: &String| {
+            let mut rules = self.broken_rules.iter();
+            rules.any(|rule| fault.starts_with(rule))
+        };
+        faults.retain(|fault| !is_broken(fault));
+        assert!(faults.is_empty(), "the checker finds: {faults:#?}");
     }
 
     /// Waits for the end of one operation, and for its completion if it was cancelled or failed as
@@ -155,7 +206,7 @@ impl<'a> Book<'a> {
         let mut record = self.terminal_record(op, fleet, ends, started).await;
         let may_be_other = match record.state {
             OperationState::Cancelled => self.cancelled.contains(op),
-            OperationState::Failed => self.may_fail && record.failure.is_some(),
+            OperationState::Failed => self.says_as_it_may(&record),
             _ => true,
         };
         assert!(may_be_other, "{record:#?}");
@@ -167,7 +218,8 @@ impl<'a> Book<'a> {
             record = self.terminal_record(op, fleet, ends, started).await;
         }
         assert_eq!(record.state, OperationState::Completed, "{record:#?}");
-        if !was_other {
+        // From lost messages a dead letter may follow that an older record caused.
+        if !was_other && !self.may_lose_events {
             let letters = self.sandbox.dead_letters(op).await.len();
             assert_eq!(letters, 0, "dead letters of {op}");
         }
@@ -189,7 +241,7 @@ impl<'a> Book<'a> {
             match record {
                 Some(record) if record.state.is_terminal() => return record,
                 record => assert!(
-                    started.elapsed() < ENDS_MAX,
+                    started.elapsed() < ends_max(),
                     "{op} has not ended: {record:#?}"
                 ),
             }
@@ -212,18 +264,6 @@ impl<'a> Book<'a> {
         })
         .await;
     }
-}
-
-/// No command is queued, no operation is marked as active.
-async fn assert_nothing_is_left(sandbox: &Sandbox) {
-    until("queues and marks to be empty", || async {
-        let marked = sandbox.bus().active().list().await.ok()?;
-        let commands = sandbox
-            .stored(subjects::COMMANDS, subjects::ALL_COMMANDS)
-            .await;
-        (marked.is_empty() && commands.is_empty()).then_some(())
-    })
-    .await;
 }
 
 impl fmt::Display for Ends {

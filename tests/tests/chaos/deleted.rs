@@ -31,6 +31,7 @@ async fn ends_without(delete: impl AsyncFnOnce(&Sandbox), events_are_lost: bool)
 
     if events_are_lost {
         book.allow_lost_events();
+        book.break_rule("end-without-event");
     }
     book.submit(&steps(&[work(1)])).await;
     book.close(&mut fleet).await

@@ -59,7 +59,7 @@ async fn a_full_disk_of_the_store_fails_what_needs_it() {
     };
     let mut fleet = Fleet::start(&sandbox, fleet::ALL);
     let mut book = Book::open(&sandbox);
-    book.allow_failures();
+    book.allow_failures("No space left");
     let times = rounds(1, 5);
 
     let mut failures = 0;
@@ -72,11 +72,7 @@ async fn a_full_disk_of_the_store_fails_what_needs_it() {
         ];
         for op in &ops {
             let record = sandbox.until_ended(op).await;
-            if let Some(failure) = record.failure {
-                let message = failure.error.message;
-                assert!(message.contains("No space left"), "{message}");
-                failures += 1;
-            }
+            failures += usize::from(record.failure.is_some());
         }
         disk.free();
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod book;
 #[cfg(test)]
+mod checker;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod deleted;

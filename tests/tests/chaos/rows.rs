@@ -126,11 +126,16 @@ pub const ROWS: [Row; 28] = [
     },
     Row {
         fault: "power cut",
-        done: "the server's folder is copied file by file while it writes; server and \
-               services are killed, and everything goes on from the copy",
-        holds: "as 1 for what was accepted before the copy began",
+        done: "server and services are killed while operations run, and everything goes on from a \
+               copy of the server's folder as it was at one instant; the same with a copy that is \
+               made file by file while the server writes",
+        holds: "as 1 for what was accepted before the copy began; after a copy of a writing server \
+                events may be missing of what ended meanwhile, and parts of what was submitted \
+                meanwhile, which the checker names",
         tests: &[
-            "tests/tests/chaos/torn_copy.rs::a_torn_copy_of_the_servers_folder_has_what_was_accepted",
+            "tests/tests/chaos/torn_copy.rs::a_power_cut_loses_nothing_that_was_accepted",
+            "tests/tests/chaos/torn_copy.rs::a_copy_of_a_writing_server_ends_what_was_accepted",
+            "tests/tests/chaos/torn_copy.rs::a_command_that_was_acknowledged_is_taken_off_its_queue",
         ],
         figures: None,
     },
@@ -184,7 +189,7 @@ pub const ROWS: [Row; 28] = [
         fault: "a flood by one client",
         done: "a person publishes as fast as possible: cancels of nothing, questions, empty \
                commands",
-        holds: "a small operation ends within 30 s right after it; no service grows by more \
+        holds: "a small operation ends right after it, or says that the bus did not answer and completes after a resume; no service grows by more \
                 than 64 MB",
         tests: &["tests/tests/chaos/floods.rs::a_flood_by_a_person_passes"],
         figures: None,
@@ -311,7 +316,11 @@ pub fn report(number: usize, figures: impl Display) {
 
     let file = figures_file(number);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(file, line).unwrap();
+    // A short run says less than a long one.
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    if is_long() || !before.contains("long run") {
+        std::fs::write(file, line).unwrap();
+    }
 }
 
 /// Where the last figures of a row are kept.

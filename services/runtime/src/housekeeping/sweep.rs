@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use schemas::codes::Advice as _;
 use schemas::errors::chain;
-use schemas::ids::OperationId;
+use schemas::ids::{Lane, OperationId, Service};
 use schemas::operation::OperationRecord;
 use schemas::operation::Outstanding;
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ impl Housekeeper {
     /// Looks at every operation that is marked as active, and at many of them at a time.
     pub(super) async fn sweep(&self) -> Result<(), Interrupted> {
         let started = Instant::now();
+        self.remove_undeliverable().await;
         let asked_at = self.now();
         let active = self.bus.active().list().await?;
         let operations: HashSet<OperationId> = active.iter().cloned().collect();
@@ -43,6 +44,24 @@ impl Housekeeper {
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(operations = count, took_ms, "swept");
         Ok(())
+    }
+
+    /// Takes commands off the queues that would never deliver them: their steps would wait for
+    /// ever.
+    async fn remove_undeliverable(&self) {
+        for service in Service::ALL {
+            for lane in Lane::ALL {
+                let commands = self.bus.commands();
+                match commands.remove_undeliverable(*service, *lane).await {
+                    Ok(0) => {}
+                    Ok(count) => {
+                        tracing::warn!(%service, %lane, count, "removed what is never delivered");
+                    }
+                    // Left there, they take room; the next sweep looks again.
+                    Err(error) => tracing::debug!(%service, %lane, %error, "queue not looked at"),
+                }
+            }
+        }
     }
 
     async fn sweep_active(
