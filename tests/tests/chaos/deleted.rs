@@ -85,6 +85,7 @@ async fn deleted_buckets_are_filled_again() {
 
 /// The first step of an operation carries the whole of it.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "of `make chaos`: the short run tries one bucket"]
 async fn deleted_records_of_running_work_are_written_again() {
     ends_without_stream(&format!("KV_{}", subjects::OPERATIONS), true).await;
 }

@@ -33,7 +33,7 @@ async fn a_flood_by_a_person_passes() {
     let before = time_of_small(&sandbox, &mut book).await;
     let memory_before: Vec<u64> = memory(&fleet);
     let client = sandbox.client_as(Role::Person).await;
-    let messages = rounds(2_000, 20_000);
+    let messages = rounds(2_000, 5_000);
 
     for number in 0..messages {
         let op = new_id("dummy");

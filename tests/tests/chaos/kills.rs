@@ -19,7 +19,7 @@ async fn services_killed_at_random_lose_nothing() {
     let mut book = Book::open(&sandbox);
     // Its fourth worker gives a step up that was never alive long enough for a checkpoint.
     book.allow_failures("was interrupted 3 times");
-    let kills = rounds(12, 96);
+    let kills = rounds(8, 96);
 
     for kill in 0..kills {
         for _ in 0..2 {
@@ -28,7 +28,7 @@ async fn services_killed_at_random_lose_nothing() {
         let peace = Duration::from_millis(random.random_range(0..600));
         sandbox.after(peace).await;
         match kill % 12 {
-            11 => restart_server(&sandbox).await,
+            6 => restart_server(&sandbox).await,
             _ => fleet.replace_any(&mut random),
         }
     }

@@ -85,7 +85,7 @@ async fn a_link_that_loses_packets_loses_no_operation() {
     let mut fleet = Fleet::start_at(&sandbox, link.url(), services);
     let mut book = Book::open(&sandbox);
 
-    for _ in 0..rounds(6, 60) {
+    for _ in 0..rounds(4, 60) {
         match is_long() {
             true => submit_next(&mut book).await,
             false => drop(book.submit(&steps(&[work(10), work(10)])).await),

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use schemas::ids::Service;
 use schemas::subjects;
 use system_tests::{Sandbox, steps};
 use tokio::task::JoinHandle;
 
 use crate::book::Book;
+use crate::checker::find_faults;
 use crate::fleet::{self, Fleet, rounds, until_connected};
 use crate::mixed::{small, work};
 use crate::rows::report;
@@ -68,13 +70,15 @@ async fn a_power_cut_loses_nothing_that_was_accepted() {
     report(12, format!("{cuts} cuts: {ends}"));
 }
 
-/// Streams of different instants: an operation may have ended before its last event was copied.
+/// Streams of different instants: an operation may have ended before its last event was copied, or
+/// have lost its active mark before its record was. The checker names it, and what it says helps.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_a_writing_server_ends_what_was_accepted() {
+#[ignore = "of `make chaos`: it waits for the checker, which waits for sweeps"]
+async fn a_copy_of_a_writing_server_is_mended_as_the_checker_says() {
     let sandbox = Sandbox::start_guarded().await;
     let mut book = Book::open(&sandbox);
     book.allow_lost_events();
-    // Nor is everything there of an operation that was submitted meanwhile.
+    // Of operations that were submitted meanwhile not everything is there.
     for rule in ["end-without-event", "operation-stuck", "mark-missing"] {
         book.break_rule(rule);
     }
@@ -84,8 +88,22 @@ async fn a_copy_of_a_writing_server_ends_what_was_accepted() {
     }
 
     let mut fleet = Fleet::start(&sandbox, fleet::SMALL);
+    sandbox.until_workers(Service::Dummy, 3).await;
+    let faults = find_faults(&sandbox).await;
+    let stuck = faults
+        .iter()
+        .filter(|fault| fault.starts_with("operation-stuck"));
+    let mut mended = 0;
+    for fault in stuck {
+        let accepted = book.accepted().iter();
+        let mut named = accepted.filter(|op| fault.contains(op.as_str()));
+        if let Some(op) = named.next().cloned() {
+            book.cancel(&op).await;
+            mended += 1;
+        }
+    }
     let ends = book.close(&mut fleet).await;
-    eprintln!("{meanwhile} submits while copies were made: {ends}");
+    eprintln!("{meanwhile} submits while copies were made, {mended} operations mended: {ends}");
 }
 
 /// The messages of a stream from before its work, and the consumers from after it.
@@ -101,9 +119,10 @@ async fn a_command_that_was_acknowledged_is_taken_off_its_queue() {
     start_copy(&messages, &before).await.unwrap();
     sandbox.restart_server();
     until_connected(&sandbox).await;
-    let mut fleet = Fleet::start(&sandbox, &["dummy", "registry"]);
+    let fleet = Fleet::start(&sandbox, &["dummy", "registry"]);
     sandbox.until_concluded(&book.accepted()[0]).await;
 
+    drop(fleet);
     sandbox.kill_server();
     std::fs::remove_dir_all(&messages).unwrap();
     std::fs::rename(&before, &messages).unwrap();
@@ -112,5 +131,6 @@ async fn a_command_that_was_acknowledged_is_taken_off_its_queue() {
     let commands = sandbox.commands_of(&book.accepted()[0]).await;
     assert_eq!(commands.len(), 1, "the server does not look itself");
 
+    let mut fleet = Fleet::start(&sandbox, &["dummy", "registry"]);
     book.close(&mut fleet).await;
 }
