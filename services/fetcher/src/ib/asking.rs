@@ -99,7 +99,7 @@ impl Gateway {
         let rules = settings.pacing(&waits);
         Self {
             connector: Connector::new(settings.clone(), waits.clone()),
-            pacer: IbPacer::new(rules, memory, &settings.address()),
+            pacer: IbPacer::new(rules, memory, &settings.paced_account()),
             places: Semaphore::new(OPEN_MAX),
             settings,
             waits,

@@ -1,7 +1,7 @@
 //! How many historical requests an account may make in which time.
 //!
 //! [`IbBudget`] decides without a clock: instants are durations since any common beginning.
-//! [`IbPacer`] waits for it, over all processes that ask the same gateway. A head timestamp is a
+//! [`IbPacer`] waits for it, over all processes that ask for the same account. A head timestamp is a
 //! historical request as well.
 
 use std::sync::Arc;
@@ -137,9 +137,9 @@ impl IbBudget {
 pub struct IbPacer(Pacer);
 
 impl IbPacer {
-    /// For the account of a gateway, shared by all that have the same memory.
-    pub fn new(rules: PacingRules, memory: Arc<dyn SharedMemory>, address: &str) -> Self {
-        let account = format!("ib {address}");
+    /// For an account, shared by all that have the same memory.
+    pub fn new(rules: PacingRules, memory: Arc<dyn SharedMemory>, account: &str) -> Self {
+        let account = format!("ib {account}");
         let reason = |used: u32| {
             format!("the limit of ib: {used} of {WEIGHT_MAX} requests in 10 minutes were made")
         };

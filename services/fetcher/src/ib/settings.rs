@@ -18,6 +18,9 @@ pub struct IbSettings {
     pub host: String,
     /// Port of its API: Gateway has 4002 (paper) and 4001 (live), TWS 7497 and 7496.
     pub port: u16,
+    /// Name of the account whose limit counts, where gateways of one account have several
+    /// addresses, or one gateway several names; without it, `HOST:PORT`.
+    pub account: Option<String>,
     /// Client ids that are tried in order where another program holds one; the first three count.
     pub client_ids: Vec<i32>,
     /// The time that a connection may take until it is ready, as in `15s`.
@@ -56,6 +59,7 @@ impl Default for IbSettings {
         Self {
             host: "127.0.0.1".to_owned(),
             port: 4002,
+            account: None,
             client_ids: vec![111, 112, 113],
             connect_timeout: Duration::from_secs(15),
             timeout: Duration::from_secs(60),
@@ -75,6 +79,14 @@ impl IbSettings {
     /// `HOST:PORT`.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// What the limit is counted by: all that have the same share one.
+    pub fn paced_account(&self) -> String {
+        match self.account.as_deref().map(str::trim) {
+            Some(account) if !account.is_empty() => account.to_owned(),
+            _ => self.address(),
+        }
     }
 
     /// How loads ask: the provider tries and shortens its requests itself.

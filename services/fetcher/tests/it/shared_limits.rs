@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fetcher::ib::pacing::{IbPacer, PacedRequest, PacingRules};
+use fetcher::ib::settings::IbSettings;
 use fetcher::pacer::Pacer;
 use fetcher::request_budget::{BudgetRules, KindRules, RequestBudget, RequestKind};
 use jiff::{SignedDuration, Timestamp};
@@ -196,6 +197,50 @@ async fn two_fetchers_of_one_account_break_no_rule() {
     assert_all_rules(&sent);
     let last = sent.last().unwrap().at;
     assert!((seconds(2400)..seconds(2700)).contains(&last), "{last:?}");
+}
+
+#[test]
+fn an_account_is_host_and_port_unless_it_has_a_name() {
+    assert_eq!(account_of("gateway", None), "gateway:4002");
+    assert_eq!(account_of("gateway", Some(" ")), "gateway:4002");
+    // Two names of one gateway are one account if both say so.
+    assert_eq!(
+        account_of("gateway", Some("DU1")),
+        account_of("10.0.0.7", Some("DU1"))
+    );
+    assert_ne!(account_of("gateway", None), account_of("10.0.0.7", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_names_of_one_gateway_share_its_budget() {
+    let memory = Arc::new(FarMemory::default());
+    let asking = pacer_at(&memory, "gateway", Some("DU1"));
+    let same = pacer_at(&memory, "10.0.0.7", Some("DU1"));
+    let other = pacer_at(&memory, "10.0.0.7", None);
+
+    // Each of them has a weight of 1.
+    for number in 0..4 {
+        asking.admit(&request(number)).await;
+    }
+    same.look().await;
+    other.look().await;
+
+    assert_eq!((same.used(), other.used()), (4, 0));
+}
+
+/// Of a gateway of that name, and of an account.
+fn pacer_at(memory: &Arc<FarMemory>, host: &str, account: Option<&str>) -> IbPacer {
+    let memory = Arc::clone(memory) as Arc<dyn SharedMemory>;
+    IbPacer::new(PacingRules::default(), memory, &account_of(host, account))
+}
+
+fn account_of(host: &str, account: Option<&str>) -> String {
+    let settings = IbSettings {
+        host: host.to_owned(),
+        account: account.map(str::to_owned),
+        ..IbSettings::default()
+    };
+    settings.paced_account()
 }
 
 #[tokio::test(start_paused = true)]
