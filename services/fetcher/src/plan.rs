@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use market::{
-    Calendar, GapAnalysis, GapClass, GapFacts, HourAnchor, SeriesKey, Slot, Stretch, Timeframe,
-    TimeframeUnit, Utc, analyse_gaps, expected, missing_slots,
+    Adjustment, Calendar, GapAnalysis, GapClass, GapFacts, HourAnchor, SeriesKey, Slot, Stretch,
+    Timeframe, TimeframeUnit, Utc, analyse_gaps, expected, missing_slots,
 };
 use schemas::commands::FetchMode;
 use schemas::manifests::EmptyInterval;
@@ -133,6 +133,18 @@ pub struct EmptyRange {
     pub end: Utc,
 }
 
+/// Refuses a wish that begins after its end or after the present, before anybody is asked.
+///
+/// # Errors
+/// The range that the user gave is empty.
+pub fn require_time(wish: &FetchWish, now: Utc) -> Result<(), EmptyRange> {
+    let end = wish.end.map_or(now, |end| end.min(now));
+    match wish.start {
+        Some(start) if start >= end => Err(EmptyRange { start, end }),
+        _ => Ok(()),
+    }
+}
+
 /// The labels that a wish is about.
 struct LookedAt {
     /// What was asked for, up to the present and to the end of the provider's history.
@@ -172,6 +184,7 @@ pub fn plan(wish: &FetchWish, facts: &SeriesFacts<'_>) -> Result<FetchPlan, Empt
         let missing = missing_slots(slots, facts.stored, &known_empty);
         plan.segments = make_segments(&plan.gaps, slots, &missing, &labels.askable, facts);
         add_overlap(&mut plan.segments, wish, facts);
+        add_neighbours(&mut plan.segments, facts);
     }
 
     order_segments(&mut plan.segments, wish.mode, facts);
@@ -285,6 +298,41 @@ fn add_overlap(segments: &mut Vec<Segment>, wish: &FetchWish, facts: &SeriesFact
             bars: 0,
         };
         segments.insert(0, overlap);
+    }
+}
+
+/// Lets each request for prices that are adjusted for dividends hold the stored bar next to it: every
+/// dividend changes all earlier prices, and no answer may be joined to stored ones unseen.
+fn add_neighbours(segments: &mut [Segment], facts: &SeriesFacts<'_>) {
+    if facts.key.adjustment != Adjustment::SplitDividend {
+        return;
+    }
+    let planned: Vec<Range<Utc>> = segments.iter().map(|each| each.range.clone()).collect();
+
+    for segment in segments {
+        let range = &segment.range;
+        let after = facts.stored.partition_point(|open| *open < range.start);
+        let next = facts.stored.get(after).map(|open| open.plus_micros(1));
+        let last = after
+            .checked_sub(1)
+            .and_then(|index| facts.stored.get(index));
+
+        let longest = length(&facts.piece_around(range.start));
+        let is_request = |wider: &Range<Utc>| {
+            let others = planned.iter().filter(|other| *other != range);
+            let mut others = others.filter(|other| other.start < wider.end);
+            length(wider) <= longest && others.all(|other| other.end <= wider.start)
+        };
+
+        // The bar before, else the one after; a request that holds a stored bar stays as it is.
+        let held = next
+            .filter(|next| *next <= range.end)
+            .map(|_| range.clone());
+        let from_last = last.map(|last| *last..range.end).filter(is_request);
+        let to_next = next.map(|next| range.start..next).filter(is_request);
+        if let Some(wider) = held.or(from_last).or(to_next) {
+            segment.range = wider;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use market::SeriesKey;
+use market::{Adjustment, SeriesKey};
 use store::{RawBar, RawBars, SeriesSnapshot, Store};
 
 use crate::error::FetchError;
@@ -10,6 +10,10 @@ use crate::error::FetchError;
 /// Fetched closes in relation to the stored ones of the same times, on one scale: a provider may
 /// revise a bar, and a split or a dividend changes all of them.
 const ONE_SCALE: RangeInclusive<f64> = 0.98..=1.02;
+
+/// The same of prices that are adjusted for dividends, where a small dividend must show; what is
+/// allowed is the rounding of the provider.
+const ONE_DIVIDEND_SCALE: RangeInclusive<f64> = 0.999_99..=1.000_01;
 
 /// Compares the bars of an answer with stored bars of the same times. A provider that has adjusted
 /// its history for a split gives them with other prices.
@@ -33,19 +37,37 @@ pub(crate) async fn check_scale(
 
     // Without a bar of the same time nothing is said: a jump may be the market's.
     match median_ratio(&stored, answer) {
-        Some(ratio) if !ONE_SCALE.contains(&ratio) => {
-            let symbol = key.instrument.spelling();
-            let timeframe = key.timeframe;
-            Err(FetchError::Scale {
-                series: format!("{symbol} {timeframe}"),
-                ratio,
-                command: format!(
-                    "ktrdr data load {symbol} --timeframe {timeframe} --mode full --refetch"
-                ),
-            })
-        }
+        Some(ratio) if !one_scale(key).contains(&ratio) => Err(FetchError::Scale {
+            series: format!("{} {}", key.instrument.spelling(), key.timeframe),
+            ratio,
+            command: refetch_command(key),
+        }),
         _ => Ok(()),
     }
+}
+
+/// The ratios of a series whose prices have one scale.
+fn one_scale(key: &SeriesKey) -> RangeInclusive<f64> {
+    match key.adjustment {
+        Adjustment::SplitDividend => ONE_DIVIDEND_SCALE,
+        Adjustment::Raw | Adjustment::Split => ONE_SCALE,
+    }
+}
+
+/// The command that replaces the stored bars of a series.
+fn refetch_command(key: &SeriesKey) -> String {
+    let symbol = key.instrument.spelling();
+    let timeframe = key.timeframe;
+    let provider = match key.provider() {
+        "file" => String::new(),
+        name => format!(" --provider {name}"),
+    };
+    let calendar = key.calendar();
+    let calendar = calendar.map_or_else(String::new, |name| format!(" --calendar {name}"));
+
+    format!(
+        "ktrdr data load {symbol} --timeframe {timeframe}{provider}{calendar} --mode full --refetch"
+    )
 }
 
 /// The median of fetched to stored closes of the same times; none without such a time. Both ascend.

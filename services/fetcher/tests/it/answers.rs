@@ -1,5 +1,6 @@
 //! What a fetch makes of the answers that it gets: classes of gaps, lost beginnings, other writers.
 
+use fake_http::yahoo::Share;
 use fetcher::GapSettings;
 use fetcher::fetch::fetch;
 use schemas::codes::Advice;
@@ -7,8 +8,9 @@ use schemas::commands::{FetchBars, FetchMode};
 use schemas::gaps::{GapClass, GapCount};
 use store::{Edit, RawBar, RawBars};
 
-use crate::fetching::{hourly, memory, run, spring, stored};
+use crate::fetching::{command, hourly, memory, run, spring, stored};
 use crate::scripted::{HOUR, Runner, bar, euro, utc};
+use crate::yahoo::{Desk, august, now as today};
 
 /// An edit that stores these bars and says nothing about emptiness.
 fn edit(bars: RawBars) -> Edit {
@@ -282,4 +284,52 @@ async fn a_tail_on_the_scale_after_a_split_is_refused() {
     };
     run(&store, &provider, &refetch, now).await.unwrap();
     assert_eq!(stored(&store, &euro()).await.close, provider.bars.close);
+}
+
+#[tokio::test]
+async fn a_small_dividend_is_not_joined_to_earlier_prices() {
+    let store = memory().await;
+    let mut first = command("AAPL", "1d", FetchMode::Full);
+    first.end = Some(utc("2020-08-20T00:00:00Z").timestamp());
+    let before = Desk::of("yahoo_adjusted", august());
+    let key = before.key("AAPL", "1d");
+    run(&store, &*before.provider, &first, today())
+        .await
+        .unwrap();
+    let old = stored(&store, &key).await;
+
+    // A dividend of 0.2 % is paid, and all earlier prices are adjusted for it.
+    let adjusted = Share {
+        adjusted_share: 0.499,
+        ..august()
+    };
+    let after = Desk::of("yahoo_adjusted", adjusted);
+    for mode in [FetchMode::Tail, FetchMode::Full] {
+        let load = command("AAPL", "1d", mode);
+        let refusal = run(&store, &*after.provider, &load, today())
+            .await
+            .unwrap_err();
+
+        assert_eq!(refusal.code(), schemas::codes::DATA_ADJUSTMENT_BREAK);
+        insta::allow_duplicates!(
+            insta::assert_snapshot!(format!("{refusal}\n{}", refusal.hint()), @"
+        the provider's prices of AAPL 1d are 0.9980 times the stored ones of the same times, as after a split or a dividend
+        `ktrdr data load AAPL --timeframe 1d --provider yahoo_adjusted --mode full --refetch` replaces the stored bars by the provider's
+        ")
+        );
+        assert_eq!(stored(&store, &key).await.close, old.close);
+    }
+
+    // What the hint says makes one scale of it.
+    let mut refetch = command("AAPL", "1d", FetchMode::Full);
+    refetch.refetch = true;
+    run(&store, &*after.provider, &refetch, today())
+        .await
+        .unwrap();
+    let closes = stored(&store, &key).await.close;
+    assert!(closes.len() > old.len());
+    assert!(
+        closes.iter().all(|close| (close - 49.9).abs() < 1e-9),
+        "{closes:?}"
+    );
 }

@@ -156,6 +156,29 @@ proptest! {
 }
 
 #[test]
+fn requests_for_prices_less_dividends_hold_a_stored_bar() {
+    let year = ["2019-01-01T00:00:00Z", "2020-01-01T00:00:00Z"];
+    let before_first = ["2019-01-01T00:00:00Z", "2019-03-01T00:00:00Z"];
+    let after_last = ["2019-11-01T00:00:00Z", "2020-01-01T00:00:00Z"];
+    let holds_stored = |series: &Stored| -> Vec<bool> {
+        let plan = series.plan(&wish(FetchMode::Full));
+        let segments = plan.segments.iter();
+        let held = segments.map(|each| series.opens.iter().any(|open| each.range.contains(open)));
+        held.collect()
+    };
+
+    for hole in [before_first, after_last] {
+        let mut series = Stored::new("AAPL", "1d", year);
+        series.punch(hole);
+        assert_eq!(holds_stored(&series), [false], "{hole:?}");
+
+        let instrument = series.key.instrument.clone();
+        series.key = SeriesKey::standard("yahoo_adjusted", instrument, Timeframe::DAY_1).unwrap();
+        assert_eq!(holds_stored(&series), [true], "{hole:?}");
+    }
+}
+
+#[test]
 fn a_year_of_shares_with_nights_and_holidays_asks_for_nothing() {
     let year = ["2019-01-01T00:00:00Z", "2020-01-01T00:00:00Z"];
     let mut stored = Stored::new("AAPL", "5m", year);

@@ -18,9 +18,9 @@ use crate::fetching::{command, memory, run, stored};
 use crate::scripted::{DAY, HOUR, utc};
 
 /// A provider in front of a server that answers by a script.
-struct Desk {
+pub struct Desk {
     server: FakeHttp,
-    provider: Arc<dyn Provider>,
+    pub provider: Arc<dyn Provider>,
 }
 
 impl Desk {
@@ -30,11 +30,11 @@ impl Desk {
         Self { server, provider }
     }
 
-    fn of(name: &str, share: Share) -> Self {
+    pub fn of(name: &str, share: Share) -> Self {
         Self::scripted(name, move |request| answer(&share, request))
     }
 
-    fn key(&self, symbol: &str, timeframe: &str) -> SeriesKey {
+    pub fn key(&self, symbol: &str, timeframe: &str) -> SeriesKey {
         let instrument = Instrument::parse(symbol).unwrap();
         let timeframe = timeframe.parse().unwrap();
         self.provider.series(instrument, timeframe).unwrap()
@@ -46,7 +46,7 @@ impl Desk {
     }
 }
 
-fn now() -> Utc {
+pub fn now() -> Utc {
     Utc::from_timestamp(jiff::Timestamp::now())
 }
 
@@ -356,7 +356,7 @@ async fn a_week_in_two_rows_waits_until_it_is_one() {
 }
 
 /// Days of AAPL in August 2020, when it paid 0.82 and split 4:1.
-fn august() -> Share {
+pub fn august() -> Share {
     let days = (3..29).map(|day| format!("2020-08-{day:02}T13:30:00Z"));
     let candles = days.map(|day| Candle {
         time: seconds(&day),
