@@ -18,6 +18,9 @@ use store::StoreError;
 use crate::plan::EmptyRange;
 use crate::provider::ProviderError;
 
+/// What is safe after a mistake that is seen before a provider is asked.
+const NOTHING_DONE: &str = "no bars were requested, and nothing was stored";
+
 /// A fetch that did not complete. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -129,6 +132,9 @@ impl Advice for FetchError {
                 let hint = source.hint();
                 return format!("{hint}; {}", describe_stored(*stored)).into();
             }
+            Self::Provider(error @ ProviderError::Unconfigured { .. }) => {
+                return format!("{}; {NOTHING_DONE}", error.hint()).into();
+            }
             Self::Provider(error @ (ProviderError::Remote(_) | ProviderError::Ib(_))) => {
                 return format!("{}; what is stored stays as it is", error.hint()).into();
             }
@@ -160,11 +166,14 @@ fn describe_stored(bars: u64) -> String {
 fn earlier_start(start: Utc) -> String {
     let now = Utc::from_timestamp(Timestamp::now());
     if start < now {
-        return "give a start that is earlier than the end".to_owned();
+        return format!("give a start that is earlier than the end; {NOTHING_DONE}");
     }
 
     let month_ago = now.plus_micros(-30 * MICROS_PER_DAY).date();
-    format!("the start lies in the future: give one in the past, as in --start {month_ago}")
+    format!(
+        "the start lies in the future: give one in the past, as in --start {month_ago}; \
+         {NOTHING_DONE}"
+    )
 }
 
 /// `AAPL 1d, IBM 1d`.

@@ -12,6 +12,9 @@ use store::files::FileError;
 use crate::ib::error::{IbError, IbFailure};
 use crate::remote_error::{Failure, RemoteError};
 
+/// Letters of a name that a search for names like it is made with.
+const SEARCHED_LETTERS: usize = 3;
+
 /// What kind of failure it is, whichever provider it comes from. Decides what the work does next;
 /// words of messages decide nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -218,6 +221,22 @@ impl Advice for ProviderError {
 fn name_a_provider(name: &str, names: &[&'static str]) -> String {
     let nearest = nearest_name(name, names.iter().copied()).unwrap_or("file");
     format!("use --provider {nearest}; `ktrdr provider list` shows what each one has")
+}
+
+/// The command that lists what a provider has of names that begin like one.
+pub(crate) fn search_command(provider: &str, name: &str) -> String {
+    let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
+    let signs = name
+        .chars()
+        .skip_while(|sign| !sign.is_ascii_alphanumeric());
+    let letters = signs.clone().take_while(char::is_ascii_alphabetic);
+
+    // `BTC` of `BTCEUR`, `ES` of `ES202312`.
+    let mut beginning: String = letters.take(SEARCHED_LETTERS).collect();
+    if beginning.is_empty() {
+        beginning = signs.take(SEARCHED_LETTERS).collect();
+    }
+    format!("`ktrdr provider search {beginning} --provider {provider}`")
 }
 
 /// Where bars may lie, for somebody who has not said it yet.

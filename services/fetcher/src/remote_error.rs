@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use market::Timeframe;
 use schemas::codes::{self, Advice, Code};
 
-use crate::provider_error::FailureClass;
+use crate::provider_error::{FailureClass, search_command};
 
 /// A failure of a provider on the network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -193,8 +193,8 @@ impl Advice for RemoteError {
                  `ktrdr provider list`"
                     .to_owned()
             }
-            Failure::UnknownSymbol { .. } | Failure::NoData { .. } => {
-                format!("`ktrdr provider search TEXT --provider {provider}` lists what it has")
+            Failure::UnknownSymbol { symbol: name, .. } | Failure::NoData { series: name } => {
+                format!("{} lists what it has", search_command(provider, name))
             }
             Failure::Class { .. } => {
                 "`ktrdr provider list` shows which provider has what".to_owned()

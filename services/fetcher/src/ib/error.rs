@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use schemas::codes::{self, Advice, Code};
 
-use crate::provider_error::FailureClass;
+use crate::provider_error::{FailureClass, search_command};
 
 /// A failure of the provider `ib`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -244,6 +244,15 @@ impl Advice for IbError {
                  `fetcher.ib.limit_percent` leaves them room"
             )
             .into(),
+            IbFailure::UnknownSymbol { instrument, .. }
+            | IbFailure::Ambiguous { instrument, .. }
+            | IbFailure::Unavailable {
+                subject: instrument,
+                ..
+            } => {
+                let search = search_command("ib", instrument);
+                format!("{search} lists contracts; {}", advice_of(&self.failure)).into()
+            }
             failure => advice_of(failure).into(),
         }
     }
@@ -259,8 +268,8 @@ const fn advice_of(failure: &IbFailure) -> &'static str {
              provider status ib` asks again"
         }
         IbFailure::Silent { .. } => {
-            "restart the gateway, and see that its API is enabled, that it has logged in, and that \
-             no firewall is in between"
+            "restart the gateway, and see that its API is enabled, that it has logged in, that \
+             `fetcher.ib.port` is the port of that API, and that no firewall is in between"
         }
         IbFailure::Rejected { .. } => {
             "add this machine to the trusted addresses of the gateway's API settings, and see that \
@@ -292,12 +301,12 @@ const fn advice_of(failure: &IbFailure) -> &'static str {
         }
 
         IbFailure::UnknownSymbol { .. } | IbFailure::Ambiguous { .. } => {
-            "`ktrdr provider search TEXT --provider ib` lists contracts; write a currency pair as \
-             EUR.USD, a share class as BRK.B, a share abroad as VOD.L, a future as fut:ES:202612"
+            "write a currency pair as EUR.USD, a share class as BRK.B, a share abroad as VOD.L, a \
+             future as fut:ES:202612"
         }
         IbFailure::Unavailable { .. } => {
-            "name a contract that still trades, as `ktrdr provider search TEXT --provider ib` \
-             lists them, or the continuous series as fut:ES: expired futures are kept for two years"
+            "name one that still trades, or the continuous series as fut:ES: expired futures are \
+             kept for two years"
         }
 
         IbFailure::Class { .. } => "`ktrdr provider list` shows which provider has what",

@@ -251,7 +251,7 @@ async fn a_wrong_wish_is_refused_with_what_there_is() {
     insta::assert_snapshot!(refusal(provider, "crypto:BTC/EUR", "1h").await, @"
     binance: it has no BTCEUR; it has BTCUSDT
     unknown_symbol PROVIDER-UnknownInstrument
-    `ktrdr provider search TEXT --provider binance` lists what it has
+    `ktrdr provider search BTC --provider binance` lists what it has
     ");
     insta::assert_snapshot!(refusal(&*provider_at("kraken", "http://127.0.0.1:1"), "crypto:BTC/USD", "1h").await, @"
     kraken: http://127.0.0.1:PORT/0/public/OHLC cannot be reached: Connection refused (os error 111)

@@ -1,7 +1,10 @@
 //! The connection: client ids, silence, links that are lost, gateways that go and come back.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use fake_http::{FakeHttp, Reply};
 use fake_tws::{FakeTws, Greeting, Request, Script, Verb};
 use fetcher::ib::provider::IbProvider;
 use fetcher::provider::{FailureClass, Provider as _, ProviderError};
@@ -66,6 +69,57 @@ async fn nobody_at_the_port_is_said_at_once() {
 }
 
 #[tokio::test]
+async fn a_web_server_at_the_port_is_left_in_time() {
+    let server = FakeHttp::start(|_| Reply::of(400, "no such page")).unwrap();
+    let url = server.url();
+    let port: u16 = url.rsplit_once(':').unwrap().1.parse().unwrap();
+
+    let error = impatient_health(port).await;
+
+    insta::assert_snapshot!(text_of(&error, port), @"
+    ib at 127.0.0.1:PORT: it takes the connection and says nothing for 1 s
+    hint: restart the gateway, and see that its API is enabled, that it has logged in, that `fetcher.ib.port` is the port of that API, and that no firewall is in between
+    ");
+}
+
+#[tokio::test]
+async fn an_answer_in_another_language_names_the_port() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let mut connection = connection;
+            connection
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .ok();
+        }
+    });
+
+    let error = impatient_health(port).await;
+
+    let text = text_of(&error, port);
+    assert!(
+        text.contains("fetcher.ib.port") || text.contains("the port is that of"),
+        "{text}"
+    );
+}
+
+/// The failure of a look at a port, which comes within seconds.
+async fn impatient_health(port: u16) -> ProviderError {
+    let mut settings = quick_settings(port);
+    make_impatient(&mut settings);
+    let began = Instant::now();
+
+    let error = IbProvider::new(settings, quick_waits())
+        .health()
+        .await
+        .unwrap_err();
+
+    assert!(began.elapsed() < Duration::from_secs(5));
+    error
+}
+
+#[tokio::test]
 async fn a_gateway_that_says_nothing_is_left_in_time() {
     let desk = Desk::open_with(make_impatient, |script| script.greeting = Greeting::Silent);
     let began = Instant::now();
@@ -80,7 +134,7 @@ async fn a_gateway_that_says_nothing_is_left_in_time() {
     assert_eq!(error.class(), FailureClass::Timeout);
     insta::assert_snapshot!(text_of(&error, desk.tws.port()), @"
     ib at 127.0.0.1:PORT: it takes the connection and says nothing for 1 s
-    hint: restart the gateway, and see that its API is enabled, that it has logged in, and that no firewall is in between
+    hint: restart the gateway, and see that its API is enabled, that it has logged in, that `fetcher.ib.port` is the port of that API, and that no firewall is in between
     ");
 }
 
