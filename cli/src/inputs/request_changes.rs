@@ -281,7 +281,9 @@ mod tests {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         };
+
         let labels = [("mode".to_owned(), "tail".to_owned())].into();
         DataLoad { fetch, labels }.operation()
     }

@@ -299,6 +299,7 @@ mod tests {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         };
 
         let operation = DataLoad {

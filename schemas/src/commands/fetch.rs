@@ -81,6 +81,10 @@ pub struct FetchBars {
     /// neither stored nor offered by the provider.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub accept_finer: bool,
+    /// End with the stored bars of a series, and a warning of their age, where the provider cannot
+    /// answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_stored: bool,
 }
 
 fn default_provider() -> String {
@@ -155,6 +159,8 @@ pub enum FetchState {
     Completed,
     /// Some requests were answered and some were not.
     Partial,
+    /// No request was answered, and the stored bars were accepted.
+    Stored,
 }
 
 /// A range that the provider did not answer for.

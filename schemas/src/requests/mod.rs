@@ -227,6 +227,7 @@ mod tests {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         }
     }
 

@@ -117,6 +117,7 @@ impl Bench {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         };
         let now = Utc::from_timestamp(jiff::Timestamp::now());
         let settings = GapSettings::default();

@@ -1,6 +1,6 @@
 //! What a fetch leaves behind, in the words of its outcome.
 
-use market::{GapAnalysis, GapClass};
+use market::{GapAnalysis, GapClass, Utc};
 use schemas::codes::Advice as _;
 use schemas::commands::{FetchState, FetchedSeries, UnansweredRange};
 use schemas::errors::ErrorRecord;
@@ -62,6 +62,37 @@ fn unanswered_range(failed: &FailedRange, bars: u64) -> UnansweredRange {
 /// The failure with its causes.
 fn reason_of(error: &ProviderError) -> String {
     ErrorRecord::from_advice(error).message
+}
+
+/// Says that stored bars are all there is of a series, and how old the newest of them is.
+pub(crate) fn stored_warning(
+    title: &str,
+    opens: &[Utc],
+    now: Utc,
+    error: &ProviderError,
+) -> ErrorRecord {
+    let newest = opens.last().copied().unwrap_or(now);
+
+    let message = format!(
+        "only the stored bars of {title} are there: the newest one opened at {newest}, {} ago; the \
+         provider cannot answer: {}",
+        rough_age(now.0 - newest.0),
+        reason_of(error)
+    );
+    let hint = "run the same command again later: it asks only for what is missing";
+    ErrorRecord::new(error.code(), message, hint)
+}
+
+/// `3 days`, `5 hours`, `2 minutes`: the largest unit that there is one of.
+fn rough_age(micros: i64) -> String {
+    let minutes = micros.max(0) / 60_000_000;
+    let (count, unit) = match minutes {
+        ..60 => (minutes, "minute"),
+        60..1_440 => (minutes / 60, "hour"),
+        1_440.. => (minutes / 1_440, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }
 
 /// The gaps before and after a fetch.

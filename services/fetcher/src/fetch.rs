@@ -17,12 +17,14 @@ use crate::asking::{Asker, Trouble};
 use crate::asking_rules::AskingRules;
 use crate::attended::attend;
 use crate::breaker::Breaker;
-use crate::description::{compare_gaps, describe_unanswered, fetched_series};
+use crate::description::{compare_gaps, describe_unanswered, fetched_series, stored_warning};
 use crate::error::FetchError;
 use crate::finer::{SourceSeries, replace_missing};
 use crate::gap_settings::GapSettings;
 use crate::ledger::holding_ranges;
-use crate::plan::{FetchPlan, FetchWish, SeriesFacts, completed, find_gaps, obtainable, plan};
+use crate::plan::{
+    FetchPlan, FetchWish, SeriesFacts, completed, find_gaps, obtainable, plan, require_time,
+};
 use crate::provider::{Provider, ProviderError};
 use crate::segment_loop::{RunEnd, SegmentRun};
 use crate::stored_state::StoredState;
@@ -249,15 +251,31 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
             snapshot,
             warnings,
         };
-        let coverage = self.ask_for_coverage(&state).await?;
-        let plan = plan(&self.wish(), &self.facts(&state, coverage.clone()))?;
+        match self.fetch_missing(&mut state, tally, finished).await {
+            Err(FetchError::Unanswered { source, .. }) if self.command.accept_stored => {
+                self.accept_stored(state, *tally, source).await
+            }
+            result => result,
+        }
+    }
+
+    /// Asks for what is missing, and describes what is stored then.
+    async fn fetch_missing(
+        &self,
+        state: &mut StoredState,
+        tally: &mut Tally,
+        finished: &Option<String>,
+    ) -> Result<FetchedSeries, FetchError> {
+        require_time(&self.wish(), self.now)?;
+        let coverage = self.ask_for_coverage(state).await?;
+        let plan = plan(&self.wish(), &self.facts(state, coverage.clone()))?;
         state.warnings.extend(plan.warnings.iter().cloned());
         tally.missing.get_or_insert(plan.missing);
-        let run = SegmentRun::new(&plan, &mut state, tally, finished);
+        let run = SegmentRun::new(&plan, state, tally, finished);
         let end = self.fetch_segments(run).await?;
-        let end = Self::require_answers(end, tally, &state)?;
+        let end = Self::require_answers(end, tally, state)?;
 
-        let remaining = self.find_remaining(&plan, &state, coverage);
+        let remaining = self.find_remaining(&plan, state, coverage);
         let fetched = self.finish(&plan, state, *tally, &remaining)?;
         Ok(self.with_unanswered(fetched, &end).await)
     }
@@ -328,6 +346,33 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         }
     }
 
+    /// Ends with the stored bars, and says at once and in the outcome how old they are.
+    async fn accept_stored(
+        &self,
+        state: StoredState,
+        tally: Tally,
+        source: ProviderError,
+    ) -> Result<FetchedSeries, FetchError> {
+        let StoredState {
+            snapshot,
+            opens,
+            mut warnings,
+        } = state;
+        let Some(snapshot) = snapshot.filter(|_| !opens.is_empty()) else {
+            return Err(FetchError::Unanswered { stored: 0, source });
+        };
+
+        let warning = stored_warning(&self.title(), &opens, self.now, &source);
+        self.reporter.warn(&warning).await;
+        warnings.insert(0, warning.message);
+        self.report(1.0, tally.work.new, format!("Stored {}", self.title()));
+        Ok(FetchedSeries {
+            state: FetchState::Stored,
+            remaining: tally.missing.unwrap_or(0),
+            ..fetched_series(&snapshot, tally, warnings)
+        })
+    }
+
     /// Adds to a fetched series what is left of it, and tells people at once.
     async fn with_unanswered(&self, mut fetched: FetchedSeries, end: &RunEnd) -> FetchedSeries {
         fetched.segments = end.counts;
@@ -374,21 +419,17 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
     fn finish(
         &self,
         plan: &FetchPlan,
-        state: StoredState,
+        state: &StoredState,
         tally: Tally,
         remaining: &GapAnalysis,
     ) -> Result<FetchedSeries, FetchError> {
-        let StoredState {
-            snapshot,
-            mut warnings,
-            ..
-        } = state;
-
         // Nothing is stored and nothing could be asked for: there is no series to describe.
-        let snapshot = snapshot.ok_or_else(|| FetchError::NothingThere {
-            series: self.title(),
-        })?;
+        let Some(snapshot) = &state.snapshot else {
+            let series = self.title();
+            return Err(FetchError::NothingThere { series });
+        };
 
+        let mut warnings = state.warnings.clone();
         warnings.extend(self.provider.notes(self.key));
         let message = format!("Stored {}", self.title());
         self.report(1.0, tally.work.new, message);
@@ -396,7 +437,7 @@ impl<P: Provider + ?Sized, R: StepReporter> SeriesFetch<'_, P, R> {
         Ok(FetchedSeries {
             remaining: obtainable(remaining),
             gaps: compare_gaps(plan, tally, remaining),
-            ..fetched_series(&snapshot, tally, warnings)
+            ..fetched_series(snapshot, tally, warnings)
         })
     }
 

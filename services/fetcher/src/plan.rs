@@ -301,8 +301,8 @@ fn add_overlap(segments: &mut Vec<Segment>, wish: &FetchWish, facts: &SeriesFact
     }
 }
 
-/// Lets each request for prices that are adjusted for dividends hold the stored bar next to it: every
-/// dividend changes all earlier prices, and no answer may be joined to stored ones unseen.
+/// Lets each request for prices that are adjusted for dividends hold the stored bar next to it:
+/// every dividend changes all earlier prices, and no answer may be joined to stored ones unseen.
 fn add_neighbours(segments: &mut [Segment], facts: &SeriesFacts<'_>) {
     if facts.key.adjustment != Adjustment::SplitDividend {
         return;
@@ -318,11 +318,8 @@ fn add_neighbours(segments: &mut [Segment], facts: &SeriesFacts<'_>) {
             .and_then(|index| facts.stored.get(index));
 
         let longest = length(&facts.piece_around(range.start));
-        let is_request = |wider: &Range<Utc>| {
-            let others = planned.iter().filter(|other| *other != range);
-            let mut others = others.filter(|other| other.start < wider.end);
-            length(wider) <= longest && others.all(|other| other.end <= wider.start)
-        };
+        let fits = |wider: &Range<Utc>| length(wider) <= longest;
+        let is_request = |wider: &Range<Utc>| fits(wider) && is_free(wider, range, &planned);
 
         // The bar before, else the one after; a request that holds a stored bar stays as it is.
         let held = next
@@ -334,6 +331,12 @@ fn add_neighbours(segments: &mut [Segment], facts: &SeriesFacts<'_>) {
             segment.range = wider;
         }
     }
+}
+
+/// True if a wider range of a request holds nothing that another one asks for.
+fn is_free(wider: &Range<Utc>, range: &Range<Utc>, planned: &[Range<Utc>]) -> bool {
+    let mut others = planned.iter().filter(|other| *other != range);
+    others.all(|other| other.end <= wider.start || wider.end <= other.start)
 }
 
 /// Orders requests away from the stored bars: a tail from the oldest on, everything else from the

@@ -185,6 +185,7 @@ async fn a_load_counts_requests_and_bytes() {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         },
         labels: [].into(),
     };

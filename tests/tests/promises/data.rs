@@ -43,6 +43,7 @@ fn load_of(series: Vec<SeriesRequest>, start: Timestamp, end: Timestamp) -> Data
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         },
         labels: [].into(),
     }

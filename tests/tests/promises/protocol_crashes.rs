@@ -178,6 +178,7 @@ fn fetch_daily_bars() -> FetchBars {
         refetch: false,
         calendar: None,
         accept_finer: false,
+        accept_stored: false,
     }
 }
 

@@ -134,6 +134,7 @@ fn load() -> DataLoad {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         },
         labels: [].into(),
     }

@@ -20,6 +20,10 @@ pub(crate) struct LoadArgs {
     /// What is fetched.
     #[command(flatten)]
     fetch: FetchArgs,
+    /// Where the provider cannot answer, end with the stored bars and a warning that says how old
+    /// they are
+    #[arg(long)]
+    accept_stored: bool,
     /// How the operations of several symbols run.
     #[command(flatten)]
     family: FamilyArgs,
@@ -85,17 +89,15 @@ pub(crate) async fn make_operations(
         args.fetch.symbols_from.as_deref(),
         context,
     )?;
-    let mut loads: Vec<NewOperation> = symbols
-        .iter()
-        .map(|symbol| load_of(symbol, &args.fetch))
-        .collect();
+    let mut loads: Vec<NewOperation> = symbols.iter().map(|symbol| load_of(symbol, args)).collect();
     for load in &mut loads {
         args.run.mark(load);
     }
     Ok(loads)
 }
 
-fn load_of(symbol: &Instrument, args: &FetchArgs) -> NewOperation {
+fn load_of(symbol: &Instrument, load: &LoadArgs) -> NewOperation {
+    let args = &load.fetch;
     let mode = FetchMode::from(args.mode);
     let fetch = FetchBars {
         provider: args.provider.clone(),
@@ -106,6 +108,7 @@ fn load_of(symbol: &Instrument, args: &FetchArgs) -> NewOperation {
         refetch: args.refetch,
         calendar: args.calendar_of(symbol),
         accept_finer: false,
+        accept_stored: load.accept_stored,
     };
 
     // Labels are how people find the operation again.
@@ -148,8 +151,7 @@ mod tests {
     /// The command of the first step that a line of one symbol leads to.
     fn command_of(line: &str) -> Value {
         let line = Line::try_parse_from(line.split(' ')).unwrap();
-        let fetch = &line.load.fetch;
-        let operation = load_of(&fetch.symbols[0], fetch);
+        let operation = load_of(&line.load.fetch.symbols[0], &line.load);
         let first = operation.plan.steps().next().unwrap();
         first.command.clone()
     }
@@ -158,7 +160,7 @@ mod tests {
     fn every_flag_reaches_the_command() {
         let command = command_of(
             "load EURUSD --timeframe 1h,4h --mode backfill --start 2015-01-01 --end 2015-12-31 \
-             --provider mine --calendar fx_24x5 --refetch",
+             --provider mine --calendar fx_24x5 --refetch --accept-stored",
         );
 
         // The last date is included: the end is the midnight after it.
@@ -173,6 +175,7 @@ mod tests {
             "end": "2016-01-01T00:00:00Z",
             "refetch": true,
             "calendar": "fx_24x5",
+            "accept_stored": true,
         });
         assert_eq!(command, expected);
     }

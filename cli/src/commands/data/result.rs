@@ -285,6 +285,7 @@ mod tests {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         };
         let lines = describe_partial(&partial(), Some(&command));
         let texts: Vec<String> = lines.into_iter().map(|(_, text)| text).collect();

@@ -305,6 +305,7 @@ pub(super) fn training_request(
         refetch: false,
         calendar: args.calendar.clone(),
         accept_finer: true,
+        accept_stored: false,
     };
 
     // Labels are how people find the operation again.

@@ -252,6 +252,7 @@ impl<R: StepReporter> Following<'_, R> {
             refetch: false,
             calendar: calendar.clone(),
             accept_finer: false,
+            accept_stored: false,
         };
 
         let reporter = LoadReporter {

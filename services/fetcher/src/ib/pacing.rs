@@ -1,7 +1,7 @@
 //! How many historical requests an account may make in which time.
 //!
 //! [`IbBudget`] decides without a clock: instants are durations since any common beginning.
-//! [`IbPacer`] waits for it, over all processes that ask for the same account. A head timestamp is a
+//! [`IbPacer`] waits for it, over all processes of the same account. A head timestamp is a
 //! historical request as well.
 
 use std::sync::Arc;

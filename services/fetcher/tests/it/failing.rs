@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use market::Utc;
 use runtime::StepError;
 use schemas::codes::Advice as _;
-use schemas::commands::{FetchMode, FetchState};
+use schemas::commands::{FetchBars, FetchMode, FetchState};
 use schemas::progress::SegmentCounts;
 use tokio::time::Instant;
 
@@ -254,6 +254,93 @@ async fn a_load_that_fails_says_what_is_stored() {
     let stored_text = format!("the {} stored bars are unchanged", first.rows);
     assert!(error.hint().contains(&stored_text), "{}", error.hint());
     assert_eq!(stored(&store, &euro()).await.len() as u64, first.rows);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stored_bars_that_are_accepted_end_a_load_with_their_age() {
+    let (mut provider, now) = spring();
+    let store = memory().await;
+    let earlier = now.plus_micros(-20 * DAY);
+    let first = run(&store, &provider, &hourly(FetchMode::Full), earlier)
+        .await
+        .unwrap();
+    provider.fault = Box::new(|_, _| Some(away()));
+    let runner = Runner::default();
+    let load = FetchBars {
+        accept_stored: true,
+        ..hourly(FetchMode::Tail)
+    };
+
+    let settings = GapSettings::default();
+    let outcome = fetch(&store, &provider, &load, &settings, now, &runner).await;
+
+    let outcome = outcome.unwrap();
+    let series = &outcome.series[0];
+    assert_eq!(
+        (series.state, series.rows),
+        (FetchState::Stored, first.rows)
+    );
+    assert_eq!(series.content_sha256, first.content_sha256);
+    assert!(series.remaining > 0);
+    // Whoever watches the load sees it at once, and whoever reads its result later.
+    let warning = runner.warnings.lock().unwrap()[0].clone();
+    assert_eq!(warning.message, series.warnings[0]);
+    let newest = Utc(first.last.unwrap());
+    let text =
+        format!("only the stored bars of EURUSD 1h are there: the newest one opened at {newest}");
+    assert!(warning.message.starts_with(&text), "{}", warning.message);
+    assert!(
+        warning.message.contains(", 21 days ago; "),
+        "{}",
+        warning.message
+    );
+    assert!(
+        warning.message.ends_with("(HTTP 503)"),
+        "{}",
+        warning.message
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn stored_bars_that_are_accepted_must_be_there() {
+    let (mut provider, now) = spring();
+    provider.coverage_fault = Box::new(|_, _| Some(away()));
+    let load = FetchBars {
+        accept_stored: true,
+        ..hourly(FetchMode::Tail)
+    };
+
+    let error = run(&memory().await, &provider, &load, now)
+        .await
+        .unwrap_err();
+
+    assert!(
+        matches!(error, FetchError::Unanswered { stored: 0, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_in_the_future_asks_nobody() {
+    let (mut provider, now) = spring();
+    provider.coverage_fault = Box::new(|number, _| panic!("question {number}"));
+    let start = now.plus_micros(DAY);
+    let load = FetchBars {
+        start: Some(start.timestamp()),
+        end: Some(start.plus_micros(DAY).timestamp()),
+        ..hourly(FetchMode::Full)
+    };
+
+    let error = run(&memory().await, &provider, &load, now)
+        .await
+        .unwrap_err();
+
+    assert!(provider.take_requests().is_empty());
+    let hint = error.hint();
+    assert!(
+        hint.ends_with("; no bars were requested, and nothing was stored"),
+        "{hint}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,7 @@ pub fn command(symbol: &str, timeframe: &str, mode: FetchMode) -> FetchBars {
         refetch: false,
         calendar: None,
         accept_finer: false,
+        accept_stored: false,
     }
 }
 

@@ -47,6 +47,7 @@ fn command(timeframes: &[&str], mode: FetchMode) -> FetchBars {
     FetchBars {
         series: series.collect(),
         accept_finer: true,
+        accept_stored: false,
         ..hourly(mode)
     }
 }
@@ -149,6 +150,7 @@ async fn without_any_finer_series_the_wanted_one_is_missing() {
     assert!(text.starts_with("no file for fx:EUR.USD 1d"), "{text}");
     let only_wanted = FetchBars {
         accept_finer: false,
+        accept_stored: false,
         ..command(&["1d"], FetchMode::Full)
     };
     let refused = fetch_from(&["EURUSD_1h.csv"], &store, &only_wanted).await;

@@ -134,6 +134,7 @@ async fn three_hours_of_pacing_are_foreseen() {
         refetch: false,
         calendar: None,
         accept_finer: false,
+        accept_stored: false,
     };
     let settings = GapSettings::default();
     let now = utc("2024-01-01T00:00:00Z");

@@ -81,6 +81,7 @@ fn fetch_of(symbol: &str, timeframe: &str) -> FetchBars {
         refetch: false,
         calendar: None,
         accept_finer: false,
+        accept_stored: false,
     }
 }
 

@@ -324,6 +324,7 @@ mod tests {
             refetch: false,
             calendar: None,
             accept_finer: true,
+            accept_stored: false,
         }
     }
 

@@ -27,6 +27,7 @@ fn load(timeframe: &str, start: &str) -> FetchBars {
         refetch: false,
         calendar: None,
         accept_finer: false,
+        accept_stored: false,
     }
 }
 
