@@ -45,6 +45,10 @@ models-show: models show linear
 models-delete: models delete linear@1
 models-list: models list --deleted
 models-undelete: models undelete linear@1
+data-load: data load EURUSD --timeframe 1h
+data-load: data load EURUSD --timeframe 45m
+data-load: data load EURUSD --timeframe 1h --detach
+data-follow: data follow EURUSD --timeframe 1h --until 2018-01-01
 data-list: data list
 data-show: data show EURUSD --timeframe 1h --rows 2
 data-gaps: data gaps EURUSD --timeframe 1h
