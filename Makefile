@@ -72,5 +72,5 @@ fuzz: toolchain ## damaged files, answers, messages and records for FUZZ_SECONDS
 
 chaos: setup ## every fault of docs/faults.md, half an hour or more: what was tried, and the figures as a table
 	$(CARGO) build --locked --workspace --bins --tests --features trainer/libtorch
-	SANDBOX_LONG=1 $(CARGO) test --locked --workspace --features trainer/libtorch --no-fail-fast --tests -- --include-ignored --exact $$(grep -o 'tests/[a-z_/]*\.rs::[a-z0-9_]*' docs/faults.md | sed 's#^tests/\(it\|tests/[a-z]*\)/##; s#\.rs##; s#/#::#g' | sort -u)
-	$(CARGO) test --locked --quiet --workspace --features trainer/libtorch --test chaos -- --ignored --nocapture print_the_figures
+	SANDBOX_LONG=1 $(CARGO) test --locked --workspace --features trainer/libtorch --no-fail-fast --tests -- --exact $$(grep -o 'tests/[a-z_/]*\.rs::[a-z0-9_]*' docs/faults.md | sed 's#^tests/\(it\|tests/[a-z]*\)/##; s#\.rs##; s#/#::#g' | sort -u)
+	SANDBOX_LONG=1 $(CARGO) test --locked --quiet --workspace --features trainer/libtorch --test chaos -- --nocapture every_row_has_figures
