@@ -250,12 +250,12 @@ impl Sandbox {
 
     /// Stops the NATS server where it is; nothing that it stores changes.
     pub fn freeze_server(&self) {
-        process::send_signal(self.server.lock().unwrap().id(), Signal::SIGSTOP);
+        process::send_signal(self.only_server().id(), Signal::SIGSTOP);
     }
 
     /// Lets the frozen server go on.
     pub fn thaw_server(&self) {
-        process::send_signal(self.server.lock().unwrap().id(), Signal::SIGCONT);
+        process::send_signal(self.only_server().id(), Signal::SIGCONT);
     }
 
     /// Brings the server to the declared streams, as `ktrdr infra apply` does.
