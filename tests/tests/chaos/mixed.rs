@@ -49,6 +49,7 @@ fn fetch_spy() -> FetchBars {
         refetch: false,
         calendar: None,
         accept_finer: false,
+        accept_stored: false,
     }
 }
 

@@ -83,6 +83,7 @@ impl Minutes {
                 refetch: false,
                 calendar: None,
                 accept_finer: false,
+                accept_stored: false,
             },
             labels: [].into(),
         };

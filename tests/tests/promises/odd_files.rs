@@ -59,6 +59,7 @@ fn load_of(symbol: &str) -> DataLoad {
             refetch: false,
             calendar: None,
             accept_finer: false,
+            accept_stored: false,
         },
         labels: [].into(),
     }
