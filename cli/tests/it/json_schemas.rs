@@ -48,6 +48,7 @@ models-undelete: models undelete linear@1
 data-load: data load EURUSD --timeframe 1h
 data-load: data load EURUSD --timeframe 45m
 data-load: data load EURUSD --timeframe 1h --detach
+data-load: data load EURUSD --timeframe 1h --dry-run
 data-follow: data follow EURUSD --timeframe 1h --until 2018-01-01
 data-list: data list
 data-show: data show EURUSD --timeframe 1h --rows 2

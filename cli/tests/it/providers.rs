@@ -64,6 +64,34 @@ fn lines_of(ended: &Ended) -> Vec<Value> {
     lines.filter_map(Result::ok).collect()
 }
 
+#[test]
+fn a_dry_run_of_a_load_shows_its_requests_and_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = exchange();
+    let load = "data load BTCUSDT -t 1h --mode full --provider binance --dry-run --json";
+
+    let ended = run_at(&server.url(), &folder, load);
+
+    let lines = lines_of(&ended);
+    let [request, plan] = lines.as_slice() else {
+        panic!("{}{}", ended.out, ended.err)
+    };
+    assert_eq!(request["kind"], "data");
+    assert_eq!(request["plan"]["stages"][0][0]["service"], "fetcher");
+    // 2 399 hours are over; Binance gives 1 000 of them for a request.
+    assert_eq!(plan["type"], "plan");
+    assert_eq!(
+        (&plan["missing"], &plan["requests"]),
+        (&2_399.into(), &3.into())
+    );
+    assert!(plan["estimated_seconds"].as_f64().unwrap() > 0.0, "{plan}");
+
+    // Only where the series begins was asked for, and nothing is stored.
+    let requests = server.take_requests();
+    assert!(requests.iter().all(|request| request.value("limit") == "1"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// A pipeline must not go on as if all bars were there.
 #[test]
 fn a_load_in_part_has_an_exit_code_of_its_own() {

@@ -7,6 +7,7 @@ use schemas::commands::{FetchBars, FetchMode};
 use schemas::operation::NewOperation;
 use schemas::requests::{DataLoad, Family};
 
+use super::plan::show_plans;
 use crate::arguments::{FamilyArgs, FetchArgs, RunArgs, join_names, series_requests};
 use crate::console::{Exit, Failure};
 use crate::context::Context;
@@ -38,11 +39,16 @@ pub(crate) struct LoadArgs {
 /// A symbol is wrong, the operation cannot be submitted, or it fails.
 pub(super) async fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Failure> {
     let mut loads = make_operations(args, context).await?;
-    if let [load] = loads.as_mut_slice() {
-        return start(context, std::mem::take(load), &args.run).await;
-    }
+    let exit = match loads.as_mut_slice() {
+        [load] => start(context, std::mem::take(load), &args.run).await?,
+        _ => start_family(context, family_of(loads, args), &args.run).await?,
+    };
 
-    start_family(context, family_of(loads, args), &args.run).await
+    // What would be submitted does not say how many requests it leads to, nor how long they take.
+    if args.run.dry_run {
+        return show_plans(&args.fetch, context).await;
+    }
+    Ok(exit)
 }
 
 /// The request of one load, or of the family of several.

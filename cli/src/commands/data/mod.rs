@@ -96,7 +96,7 @@ pub(crate) async fn run(args: &DataArgs, context: &Context) -> Result<Exit, Fail
     match &args.command {
         DataCommand::Load(args) => load::run(args, context).await,
         DataCommand::Follow(args) => follow::run(args, context).await,
-        DataCommand::Plan(args) => plan::run(args, context).await,
+        DataCommand::Plan(args) => plan::show_plans(&args.fetch, context).await,
         DataCommand::Import(args) => import::run(args, context).await,
         DataCommand::Check(args) => judged_file::check(args, context).await,
         DataCommand::Quality(args) => quality::run(args, context).await,

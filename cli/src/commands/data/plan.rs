@@ -1,5 +1,5 @@
-//! `ktrdr data plan`: what a load would ask the provider for. Plans as the fetcher does, and asks
-//! for no bars; only where the series begins.
+//! `ktrdr data plan`, and what `ktrdr data load --dry-run` shows: what a load would ask the provider
+//! for. Plans as the fetcher does, and asks for no bars; only where the series begins.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const SEGMENT_HEADS: [&str; 5] = ["SYMBOL", "TIMEFRAME", "FROM", "TO", "MISSING 
 pub(super) struct PlanArgs {
     /// What a load would fetch.
     #[command(flatten)]
-    fetch: FetchArgs,
+    pub(super) fetch: FetchArgs,
 }
 
 /// The plan of one series.
@@ -41,15 +41,18 @@ struct SeriesPlan {
 }
 
 /// Shows the requests that a load would make.
-pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Failure> {
+///
+/// # Errors
+/// A symbol is wrong, the provider cannot say what it has, or the store cannot be read.
+pub(super) async fn show_plans(args: &FetchArgs, context: &Context) -> Result<Exit, Failure> {
     let providers = open_shared_providers(context).await?;
     let store = open_existing_store(context).await?;
 
     // All plans are made before one is shown: an error must not follow half a table.
     let mut plans = Vec::new();
-    let file = args.fetch.symbols_from.as_deref();
-    for symbol in gather_symbols(&args.fetch.symbols, file, context)? {
-        for timeframe in &args.fetch.timeframe {
+    let file = args.symbols_from.as_deref();
+    for symbol in gather_symbols(&args.symbols, file, context)? {
+        for timeframe in &args.timeframe {
             plans.push(plan_series(args, &symbol, *timeframe, &providers, &store).await?);
         }
     }
@@ -70,20 +73,20 @@ pub(super) async fn run(args: &PlanArgs, context: &Context) -> Result<Exit, Fail
 }
 
 async fn plan_series(
-    args: &PlanArgs,
+    args: &FetchArgs,
     symbol: &Instrument,
     timeframe: Timeframe,
     providers: &Providers,
     store: &Store,
 ) -> Result<SeriesPlan, Failure> {
-    let provider = providers.open(&args.fetch.provider);
+    let provider = providers.open(&args.provider);
     let provider = provider.map_err(|error| provider_failure(&error))?;
     let key = provider
         .series(symbol.clone(), timeframe)
         .map_err(|error| {
             Failure::of(Exit::Usage, codes::DATA_SERIES_KEY, &error).with_hint(error.hint())
         })?;
-    let key = with_calendar(key, args.fetch.calendar_of(symbol).as_deref())?;
+    let key = with_calendar(key, args.calendar_of(symbol).as_deref())?;
     let coverage = provider.coverage(&key).await;
     let coverage = coverage.map_err(|error| provider_failure(&error))?;
 
@@ -100,7 +103,7 @@ async fn plan_series(
         settings: &providers.settings().gaps,
         now: now(),
     };
-    let wish = args.wish();
+    let wish = wish_of(args);
     let plan = plan(&wish, &facts).map_err(|error| {
         Failure::of(Exit::Usage, codes::DATA_INVALID_DATE_RANGE, &error)
             .with_hint("give a start that is earlier than the end")
@@ -132,14 +135,12 @@ async fn read_stored(
     }
 }
 
-impl PlanArgs {
-    fn wish(&self) -> FetchWish {
-        FetchWish {
-            mode: FetchMode::from(self.fetch.mode),
-            start: self.fetch.start.map(Utc::from_timestamp),
-            end: self.fetch.end.map(Utc::from_timestamp),
-            refetch: self.fetch.refetch,
-        }
+fn wish_of(args: &FetchArgs) -> FetchWish {
+    FetchWish {
+        mode: FetchMode::from(args.mode),
+        start: args.start.map(Utc::from_timestamp),
+        end: args.end.map(Utc::from_timestamp),
+        refetch: args.refetch,
     }
 }
 
