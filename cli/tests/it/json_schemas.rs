@@ -74,6 +74,9 @@ models-sweep: models sweep
 models-rules: models rules eurusd_rsi_macd
 ";
 
+/// Schemas of commands that need a bus of their own: `lost_bus.rs` checks their lines.
+const OF_LOST_BUS: [&str; 3] = ["infra-backup", "infra-rebuild", "infra-restore"];
+
 fn schema(name: &str) -> Schema {
     let file = root().join(format!("docs/schemas/{name}.json"));
     Schema::new(&std::fs::read_to_string(file).unwrap())
@@ -142,7 +145,7 @@ fn the_page_lists_every_schema_and_each_is_tested() {
 
     let lines = LINES.lines().chain(TRAINING_LINES.lines());
     let tested = lines.map(|line| line.split_once(": ").unwrap().0);
-    let tested: BTreeSet<String> = tested.map(str::to_owned).collect();
+    let tested: BTreeSet<String> = tested.chain(OF_LOST_BUS).map(str::to_owned).collect();
 
     assert_eq!(written, tested);
     for name in &written {

@@ -44,11 +44,21 @@ pub(super) async fn run(args: &LoadArgs, context: &Context) -> Result<Exit, Fail
         _ => start_family(context, family_of(loads, args), &args.run).await?,
     };
 
-    // What would be submitted does not say how many requests it leads to, nor how long they take.
     if args.run.dry_run {
-        return show_plans(&args.fetch, context).await;
+        show_requests(args, context).await;
     }
     Ok(exit)
+}
+
+/// What would be submitted does not say how many requests it leads to, nor how long they take. The
+/// fetcher may reach what this host does not: an answer that is missing here refuses nothing.
+async fn show_requests(args: &LoadArgs, context: &Context) {
+    if let Err(failure) = show_plans(&args.fetch, context).await {
+        context.output.note(&format!(
+            "its requests cannot be planned from here: {}",
+            failure.message
+        ));
+    }
 }
 
 /// The request of one load, or of the family of several.

@@ -1,4 +1,4 @@
-//! `ktrdr data plan`, and what `ktrdr data load --dry-run` shows: what a load would ask the provider
+//! `ktrdr data plan`, also shown by `ktrdr data load --dry-run`: what a load would ask the provider
 //! for. Plans as the fetcher does, and asks for no bars; only where the series begins.
 
 use std::time::Duration;

@@ -264,7 +264,7 @@ mod tests {
 
         for command in commands {
             let words: Vec<&str> = command.split(' ').collect();
-            let Err(error) = crate::commands::parse_from(words) else {
+            let Err(error) = crate::parse_from(words) else {
                 continue;
             };
             // Some leave out what only the reader knows; a letter has a number, no id.
