@@ -162,14 +162,22 @@ pub async fn connect_to_any(urls: &str) -> Option<Client> {
     ConnectOptions::new().connect(addresses).await.ok()
 }
 
+/// Times that a connection is tried: a server which reads its permissions again closes those that
+/// are just being made.
+const CONNECT_TRIES: usize = 5;
+
 /// A connection of the stock client with a key file, which names its inbox.
 pub async fn connect_with(url: &str, file: &Path) -> Client {
-    let key = keys::read(file);
-    ConnectOptions::with_nkey(key.seed)
-        .custom_inbox_prefix(key.inbox)
-        .connect(url)
-        .await
-        .unwrap()
+    let mut refusal = None;
+    for _ in 0..CONNECT_TRIES {
+        let key = keys::read(file);
+        let options = ConnectOptions::with_nkey(key.seed).custom_inbox_prefix(key.inbox);
+        match options.connect(url).await {
+            Ok(client) => return client,
+            Err(error) => refusal = Some(error),
+        }
+    }
+    panic!("{url} refuses the connection: {refusal:?}")
 }
 
 /// Starts a server; returns it with its address once it is ready.

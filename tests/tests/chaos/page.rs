@@ -43,8 +43,8 @@ What did not hold at first, and what is left:
 - A full disk under the logs ended the task that wrote a line, and its step stayed as it was for ever. Lines that cannot be written are dropped now.
 - A server that started from a copy of its folder, made while it wrote, stored commands that were never delivered. The housekeeping removes them.
 - One person who publishes 100 000 messages at once (half of them cancels, each a synced write) keeps the server from answering for about a
-  minute (debug programs, two busy cores; 20 000 are not worked off within one). Steps that begin then use up their three tries, since each waits 5 s for the stream of cancels, and fail with `BUS-Unreachable`; a resume
-  completes them. Tries that end before the handler runs should not count.
+  minute (debug programs, two busy cores; 20 000 are not worked off within one). Steps that begin then use up their three tries, since each waits 5 s for the stream of cancels, and fail with `BUS-Unreachable`;
+  `ktrdr resume` begins them again once the server answers. Tries that end before the handler runs should not count, and do.
 - A parent whose worker is killed four times within its first second each time, before it makes a checkpoint, fails with
   `OPS-AttemptsExhausted`, as any step does; a resume completes it.
 - The NATS server has to be started again after its disk was full.
