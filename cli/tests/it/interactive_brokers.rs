@@ -119,7 +119,7 @@ fn a_gateway_that_is_away_or_silent_is_told_apart() {
 
 #[test]
 fn a_gateway_is_seen_to_go_and_to_come_back() {
-    // A37: within 5 s, and without a request for history.
+    // Within 5 s, and without a request for history.
     let folder = tempfile::tempdir().unwrap();
     let tws = gateway(|_| {});
     let port = tws.port();

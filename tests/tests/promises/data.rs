@@ -101,7 +101,7 @@ async fn loading_twice_stores_once() {
     assert_eq!(second.content_sha256, first.content_sha256);
 }
 
-/// A34: the command of a load, published again beside its first message and after its end.
+/// The command of a load, published again beside its first message and after its end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_is_delivered_twice_has_one_effect() {
     let sandbox = Sandbox::start().await;

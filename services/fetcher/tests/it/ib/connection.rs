@@ -196,7 +196,7 @@ async fn a_lost_link_is_waited_out() {
     let key = desk.key("AAPL", "1h");
     let answer = desk.provider.bars(&key, week());
 
-    // A20: the link goes while a request is out; nothing is asked before it is back.
+    // The link goes while a request is out; nothing is asked before it is back.
     let outage = async {
         desk.until_asked(1).await;
         desk.tws
@@ -289,7 +289,7 @@ async fn health_sees_a_gateway_go_and_come_back() {
     let port = desk.tws.port();
     let requests = desk.tws.requests();
 
-    // A37: seen within 5 s, and no history was asked for.
+    // Seen within 5 s, and no history was asked for.
     let Desk { tws, provider } = desk;
     drop(tws);
     let began = Instant::now();

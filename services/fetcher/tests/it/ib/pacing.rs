@@ -45,7 +45,7 @@ fn weight_max(made: &[Duration], requests: &[PacedRequest], window: Duration) ->
 
 #[test]
 fn two_hundred_segments_never_exceed_the_window() {
-    // A10: 60 of 600 s is the limit; 80 percent of it are 48.
+    // 60 of 600 s is the limit; 80 percent of it are 48.
     let requests: Vec<PacedRequest> = (0..200).map(|index| request(index, index, 1)).collect();
     let made = make_all(PacingRules::default(), &requests);
 

@@ -90,7 +90,7 @@ fn no_request_reaches_into_the_future() {
 }
 
 proptest! {
-    /// A9: for spans of an hour to 800 days, in every timeframe.
+    /// For spans of an hour to 800 days, in every timeframe.
     #[test]
     fn a_duration_covers_its_range(
         start_hours in 0_i64..400_000,

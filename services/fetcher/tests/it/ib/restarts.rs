@@ -62,7 +62,7 @@ async fn heads_and_contracts_are_not_asked_for_again() {
 
 #[tokio::test]
 async fn a_symbol_that_was_valid_stays_so_over_a_restart() {
-    // A24: the process that looked it up is gone, and the gateway does not tell contracts any more.
+    // The process that looked it up is gone, and the gateway does not tell contracts any more.
     let office = Office::open();
     let key = office.desk.key("AAPL", "1h");
     office.start().bars(&key, week()).await.unwrap();

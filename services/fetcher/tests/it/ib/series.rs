@@ -250,7 +250,7 @@ async fn a_symbol_of_two_contracts_names_them() {
 
 #[tokio::test]
 async fn a_lost_connection_does_not_unmake_a_symbol() {
-    // A24: valid once, then its details stay out: they are not needed again.
+    // Valid once, then its details stay out: they are not needed again.
     let desk = Desk::open_with(make_impatient, |_| {});
     let key = desk.key("AAPL", "1h");
     desk.provider.bars(&key, week()).await.unwrap();
