@@ -265,7 +265,9 @@ fn the_first_ctrl_c_cancels_the_followed_operation() {
 async fn cancel_after_ctrl_c(folder: &Path, follower: &Child) -> String {
     let client = connect_to(folder).await;
     let mut cancels = client.subscribe(subjects::ALL_CANCELS).await.unwrap();
-    client.flush().await.unwrap();
+    // The server has the subscription once it has answered what was sent after it.
+    let ping = client.request("$SRV.PING.ktrdr-dummy", "".into()).await;
+    ping.unwrap();
 
     send(follower, Signal::SIGINT);
 
